@@ -1,0 +1,10 @@
+/** Every package's tests and the tests of the whole farm, TypeScript loaded as it stands. */
+export default {
+  files: ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts'],
+  extensions: { ts: 'module' },
+  nodeArguments: ['--import=tsx'],
+  // Tests start real servers, and machines that run them may be small and busy.
+  timeout: '2m',
+  concurrency: 2,
+  workerThreads: false,
+};

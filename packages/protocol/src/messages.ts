@@ -1,0 +1,138 @@
+import { z } from 'zod';
+import { AppSpec } from './app-spec.js';
+import { WireError } from './errors.js';
+import { Aid, AppName, Epoch, Millis, RoleId } from './ids.js';
+import { Endpoint, NodeLoad, Phases } from './records.js';
+
+/** A call over NATS: a subject, what goes in, what comes back, and how long the caller waits. */
+export interface Call<Request extends z.ZodType, Reply extends z.ZodType> {
+  readonly subject: string;
+  readonly request: Request;
+  readonly reply: Reply;
+  /** Milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** A message over NATS that nobody answers. */
+export interface Notice<Body extends z.ZodType> {
+  readonly subject: string;
+  readonly body: Body;
+}
+
+const call = <Q extends z.ZodType, R extends z.ZodType>(subject: string, timeoutMs: number, request: Q, reply: R): Call<Q, R> =>
+  ({ subject, request, reply, timeoutMs });
+
+/** What every reply is on the wire: the value, or a coded error. Callers get the value or a thrown FarmError. */
+export const Envelope = z.union([z.object({ ok: z.literal(true), value: z.unknown() }), z.object({ ok: z.literal(false), error: WireError })]);
+export type Envelope = z.infer<typeof Envelope>;
+
+// ---- gateway -> scheduler ------------------------------------------------------------------------------------------
+
+const WakeReply = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('ready'), aid: Aid, epoch: Epoch, endpoint: Endpoint, how: z.enum(['restore', 'launch', 'clone', 'already']), phases: Phases }),
+  z.object({ kind: z.literal('refused'), because: z.string(), retryAfterS: z.number().int().positive() }),
+]);
+export type WakeReply = z.infer<typeof WakeReply>;
+
+/** A request is waiting for an app of which no instance is ready. Answered when one is. Queue group `scheduler`. */
+export const wake = call('appshot.wake', 60_000, z.object({ app: AppName, gateway: RoleId }), WakeReply);
+
+/**
+ * What a gateway saw of one app since its last report: sent every 250 ms while anything changes,
+ * and at once when `inFlight` goes between 0 and more, when requests begin to be held, and when an instance fails to answer.
+ */
+export const Traffic = z.object({
+  gateway: RoleId,
+  at: Millis,
+  app: AppName,
+  /** Requests from arrival to last byte, held ones counted. */
+  inFlight: z.number().int().nonnegative(),
+  held: z.number().int().nonnegative(),
+  /** Requests that arrived since the last report. */
+  arrived: z.number().int().nonnegative(),
+  /** When the last request arrived or ended. */
+  lastActiveAt: Millis,
+  instances: z.array(z.object({
+    aid: Aid,
+    inFlight: z.number().int().nonnegative(),
+    finished: z.number().int().nonnegative(),
+    failed: z.number().int().nonnegative(),
+    /** Response times since the last report, milliseconds to the first byte; null without a finished request. */
+    p50Ms: z.number().nullable(),
+    p95Ms: z.number().nullable(),
+  })),
+});
+export type Traffic = z.infer<typeof Traffic>;
+export const traffic = { subject: 'appshot.traffic', body: Traffic } satisfies Notice<typeof Traffic>;
+
+// ---- scheduler -> gateway ------------------------------------------------------------------------------------------
+
+/**
+ * Stop sending to an instance. The gateway answers once nothing of it is in flight to that instance and its kept-alive
+ * connections to it are closed (`drained`), or when it could not be so within `withinMs` (`busy`). It sends nothing to the
+ * instance again until a route change shows it `ready` with a higher epoch.
+ */
+export const drain = (gateway: string) => call(
+  `appshot.gateway.${gateway}.drain`, 35_000,
+  z.object({ app: AppName, aid: Aid, epoch: Epoch, withinMs: z.number().int().nonnegative() }),
+  z.discriminatedUnion('kind', [z.object({ kind: z.literal('drained') }), z.object({ kind: z.literal('busy'), inFlight: z.number().int() })]),
+);
+
+// ---- scheduler -> agent --------------------------------------------------------------------------------------------
+
+/** Which instance, and the epoch of the transition that this operation belongs to. */
+const Target = z.object({ aid: Aid, epoch: Epoch });
+
+/** What an operation that leaves an instance running answers. */
+export const Started = z.object({ aid: Aid, endpoint: Endpoint, pids: z.number().int(), phases: Phases });
+export type Started = z.infer<typeof Started>;
+
+/** What a finished snapshot answers. `stoppedMs`: how long no process of the instance could run. */
+export const SnapshotDone = z.object({ image: z.string(), bytes: z.number(), stoppedMs: z.number(), phases: Phases });
+export type SnapshotDone = z.infer<typeof SnapshotDone>;
+
+const agentSubject = (node: string, verb: string): string => `appshot.node.${node}.${verb}`;
+
+/** The calls that the agent of one node answers. Every one may be sent twice; the second does no harm. */
+export const agentCalls = (node: string) => ({
+  launch: call(agentSubject(node, 'launch'), 660_000, Target.extend({ spec: AppSpec }), Started),
+  /** With `keepRunning` the instance runs on and the image is a template; without, it is gone when the image is safe. */
+  snapshot: call(agentSubject(node, 'snapshot'), 120_000, Target.extend({ keepRunning: z.boolean() }), SnapshotDone),
+  /** A visitor came: give up a snapshot that is under way, or say that it is too late (`slept`). */
+  cancelSnapshot: call(agentSubject(node, 'cancelSnapshot'), 30_000, Target, z.object({ kind: z.enum(['running', 'slept']) })),
+  restore: call(agentSubject(node, 'restore'), 60_000, Target.extend({ spec: AppSpec }), Started),
+  /** One clone of a template. */
+  clone: call(agentSubject(node, 'clone'), 60_000, Target.extend({ template: z.string(), spec: AppSpec }), Started),
+  stop: call(agentSubject(node, 'stop'), 60_000, Target.extend({ removeImage: z.boolean() }), z.object({ exited: z.boolean() })),
+  removeImage: call(agentSubject(node, 'removeImage'), 60_000, z.object({ image: z.string() }), z.object({})),
+  /** Everything known of an instance or image, as the engine prints it. */
+  inspect: call(agentSubject(node, 'inspect'), 30_000, z.object({ id: z.string() }), z.record(z.string(), z.unknown())),
+  /** What the agent really has, for reconciling. */
+  list: call(agentSubject(node, 'list'), 10_000, z.object({}), z.object({
+    running: z.array(Target.extend({ endpoint: Endpoint.nullable() })),
+    images: z.array(z.object({ id: z.string(), bytes: z.number() })),
+  })),
+  /** The last lines that an instance printed, or those after a byte offset. */
+  logs: call(agentSubject(node, 'logs'), 10_000, z.object({ aid: Aid, after: z.number().int().nonnegative().optional(), maxBytes: z.number().int().positive().max(262_144).default(65_536) }),
+    z.object({ text: z.string(), next: z.number().int() })),
+});
+
+/** An instance ended by itself, or an agent adopted or lost one. */
+export const InstanceEnded = z.object({ node: RoleId, aid: Aid, at: Millis, how: z.string() });
+export type InstanceEnded = z.infer<typeof InstanceEnded>;
+export const instanceEnded = { subject: 'appshot.instance-ended', body: InstanceEnded } satisfies Notice<typeof InstanceEnded>;
+
+/** Heartbeat of a node, every second. */
+export const nodeLoad = { subject: 'appshot.node-load', body: NodeLoad } satisfies Notice<typeof NodeLoad>;
+
+/** BullMQ queues and their jobs. Job ids are fixed, so that the same work is queued once. */
+export const queues = {
+  /** Put an idle instance to sleep: drain, snapshot, asleep. Job id `sleep:AID:EPOCH`. */
+  sleep: { name: 'appshot-sleep', job: z.object({ app: AppName, aid: Aid, epoch: Epoch, because: z.string() }) },
+  /** Make the app's template from a running instance. Job id `template:APP:VERSION`. */
+  template: { name: 'appshot-template', job: z.object({ app: AppName, aid: Aid, because: z.string() }) },
+  /** Stop an instance for good. Job id `retire:AID`. */
+  retire: { name: 'appshot-retire', job: z.object({ app: AppName, aid: Aid, because: z.string() }) },
+  /** Compare what nodes have with what the registry says. Repeated. */
+  reconcile: { name: 'appshot-reconcile', job: z.object({}) },
+} as const;

@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { AppSpec } from './app-spec.js';
+import { Aid, AppName, Epoch, Millis, RoleId } from './ids.js';
+import { InstanceState } from './states.js';
+
+/** Where an instance answers, as reached from the gateway: an IPv4 address and a port. */
+export const Endpoint = z.object({ ip: z.ipv4(), port: z.number().int().min(1).max(65_535) });
+export type Endpoint = z.infer<typeof Endpoint>;
+
+/** Milliseconds by the name of the phase, in the order in which the phases ran. */
+export const Phases = z.record(z.string(), z.number());
+export type Phases = z.infer<typeof Phases>;
+
+/** Why something was decided, in words that do not vary with numbers; numbers stand in `facts`. */
+export const Reason = z.object({ because: z.string(), facts: z.record(z.string(), z.unknown()).optional() });
+export type Reason = z.infer<typeof Reason>;
+
+/** An instance's record in the registry. */
+export const InstanceRecord = z.object({
+  aid: Aid,
+  app: AppName,
+  /** Version of the app's specification that the instance was started from. */
+  version: z.number().int().positive(),
+  state: InstanceState,
+  epoch: Epoch,
+  node: RoleId,
+  endpoint: Endpoint.optional(),
+  /** AID of the image it sleeps in or was made from. */
+  image: z.string().optional(),
+  memoryBytes: z.number().nonnegative().default(0),
+  pids: z.number().int().nonnegative().default(0),
+  /** When it entered its state. */
+  since: Millis,
+  /** Why it entered its state. */
+  reason: z.string(),
+});
+export type InstanceRecord = z.infer<typeof InstanceRecord>;
+
+/** An app's record in the registry. */
+export const AppRecord = z.object({
+  spec: AppSpec,
+  /** Grows by one with each deploy. */
+  version: z.number().int().positive(),
+  deployedAt: Millis,
+  /** The image from which clones are made; null until there is one. */
+  template: z.string().nullable(),
+});
+export type AppRecord = z.infer<typeof AppRecord>;
+
+/** A snapshot image or template, and the node that has it. */
+export const ImageRecord = z.object({
+  id: z.string(),
+  app: AppName,
+  aid: Aid,
+  node: RoleId,
+  bytes: z.number().nonnegative(),
+  createdAt: Millis,
+});
+export type ImageRecord = z.infer<typeof ImageRecord>;
+
+/** What a node has and uses; sent with every heartbeat. Pressure is the kernel's `some avg10`, percent. */
+export const NodeLoad = z.object({
+  node: RoleId,
+  at: Millis,
+  cpus: z.number().positive(),
+  cpuUsed: z.number().nonnegative(),
+  memoryTotalBytes: z.number().nonnegative(),
+  memoryAvailableBytes: z.number().nonnegative(),
+  pressure: z.object({ cpu: z.number(), memory: z.number(), io: z.number() }).nullable(),
+  slotsFree: z.number().int().nonnegative(),
+  instances: z.array(z.object({
+    aid: Aid,
+    epoch: Epoch,
+    pids: z.number().int(),
+    memoryBytes: z.number(),
+    /** CPUs used since the last report; 1 is one CPU all of the time. */
+    cpuUsed: z.number(),
+  })),
+});
+export type NodeLoad = z.infer<typeof NodeLoad>;
+
+/** A node's record in the registry. */
+export const NodeRecord = z.object({ node: RoleId, seenAt: Millis, load: NodeLoad.nullable() });
+export type NodeRecord = z.infer<typeof NodeRecord>;
+
+/** One instance, as a gateway sees it. Only `ready` ones get requests. */
+export const RouteInstance = z.object({
+  aid: Aid,
+  state: InstanceState,
+  epoch: Epoch,
+  endpoint: Endpoint.optional(),
+});
+export type RouteInstance = z.infer<typeof RouteInstance>;
+
+/** Everything that a gateway has to know about an app. */
+export const Route = z.object({
+  app: AppName,
+  hosts: z.array(z.string()),
+  concurrency: z.number().int().positive(),
+  /** How long a request may wait for a wake. */
+  holdMs: z.number().int().positive(),
+  instances: z.array(RouteInstance),
+});
+export type Route = z.infer<typeof Route>;
+
+/** A change in the feed: the app's whole new route, or that it is gone. Revisions are Redis stream ids. */
+export const RouteChange = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('set'), route: Route }),
+  z.object({ kind: z.literal('removed'), app: AppName }),
+]);
+export type RouteChange = z.infer<typeof RouteChange>;
+
+/** One line of `appshot events`. */
+export const FarmEvent = z.object({
+  at: Millis,
+  type: z.enum([
+    'deployed', 'removed', 'launched', 'woken', 'slept', 'cloned', 'templated', 'retired', 'stopped',
+    'drain-cancelled', 'failed', 'refused', 'adopted', 'lost', 'role-started', 'role-died',
+  ]),
+  app: AppName.nullable(),
+  aid: Aid.nullable(),
+  node: RoleId.nullable(),
+  because: z.string(),
+  phases: Phases.optional(),
+  facts: z.record(z.string(), z.unknown()).optional(),
+});
+export type FarmEvent = z.infer<typeof FarmEvent>;

@@ -1,0 +1,13 @@
+export * from './bus/bus.js';
+export { connectBus, type ConnectBusOptions } from './bus/connect-bus.js';
+export { Closer, type CloserOptions } from './closer.js';
+export { exitCodeOf, httpStatusOf } from './error-status.js';
+export { FarmError, type FarmErrorOptions } from './farm-error.js';
+export { freePort } from './free-port.js';
+export { loadConfig } from './load-config.js';
+export { createLogger, type Logger } from './logger.js';
+export { createMetrics, Metrics, type MetricOptions } from './metrics/metrics.js';
+export { gatherMetrics, serveMetrics } from './metrics/serve-metrics.js';
+export { runRole, type RunningRole } from './run-role.js';
+export { settleWithin, type Settled } from './settle-within.js';
+export { waitUntil, type WaitOptions } from './wait-until.js';
