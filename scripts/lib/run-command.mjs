@@ -1,0 +1,32 @@
+import { spawn } from 'node:child_process';
+import { paths, toolPath } from './paths.mjs';
+
+/** The problem and its remedy in one line: what the scripts print instead of a stack. */
+export class SetupProblem extends Error {}
+
+const tailOf = (text, lines) => text.trimEnd().split('\n').slice(-lines).join('\n');
+
+/**
+ * Runs a command in the repository's root and resolves to its output.
+ * `show: true` passes the output through to the terminal instead of keeping it.
+ * A non-zero status throws a SetupProblem that carries the last lines and `remedy`; `allowFailure` returns it instead.
+ */
+export function runCommand(command, args, { env = {}, show = false, allowFailure = false, remedy = '' } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: paths.root,
+      env: { ...process.env, PATH: toolPath(), ...env },
+      stdio: ['ignore', show ? 'inherit' : 'pipe', show ? 'inherit' : 'pipe'],
+    });
+    let output = '';
+    child.stdout?.on('data', (chunk) => { output += chunk; });
+    child.stderr?.on('data', (chunk) => { output += chunk; });
+    child.on('error', (error) => reject(new SetupProblem(`cannot run ${command}: ${error.message}. ${remedy}`.trim())));
+    child.on('close', (status, signal) => {
+      if (status === 0 || allowFailure) return resolve({ status, output });
+      const how = signal ?? `status ${status}`;
+      const said = output ? `\n${tailOf(output, 30)}` : '';
+      reject(new SetupProblem(`${command} ${args.join(' ')} failed (${how}). ${remedy}`.trim() + said));
+    });
+  });
+}
