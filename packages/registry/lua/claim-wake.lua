@@ -1,0 +1,38 @@
+--[[
+Decides, for everybody who wants an app awake at the same time, who does what. Exactly one is told `claimed`; the state
+has then changed already (asleep -> restoring, or draining -> ready), its epoch moved on, and the route feed knows.
+A repetition of the same operation gets the same answer.
+KEYS  1 the app's instances (hash AID -> JSON), 2 feed, 3 feed counter
+ARGV  1 app, 2 operation, 3 now, 4 reason
+returns {'ready' | 'claimed' | 'pending', record} | {'none'}
+]]
+--@include announce
+-- The better the state, the sooner a visitor is answered. Not in the list: nothing to wait for.
+local rank = { ready = 1, draining = 2, restoring = 3, launching = 3, cloning = 3, snapshotting = 4, asleep = 5 }
+
+local function better(a, b)
+  if rank[a.state] ~= rank[b.state] then return rank[a.state] < rank[b.state] end
+  -- Of several that sleep, the one that was awake last remembers most.
+  if a.since ~= b.since then return a.since > b.since end
+  return a.aid < b.aid
+end
+
+local best, json
+for _, known in ipairs(redis.call('HVALS', KEYS[1])) do
+  local record = cjson.decode(known)
+  if record.op == ARGV[2] then return {'claimed', known} end
+  if rank[record.state] and (not best or better(record, best)) then best, json = record, known end
+end
+if not best then return {'none'} end
+if best.state == 'ready' then return {'ready', json} end
+if best.state ~= 'draining' and best.state ~= 'asleep' then return {'pending', json} end
+
+best.state = best.state == 'draining' and 'ready' or 'restoring'
+best.epoch = best.epoch + 1
+best.since = tonumber(ARGV[3])
+best.reason = ARGV[4]
+best.op = ARGV[2]
+json = cjson.encode(best)
+redis.call('HSET', KEYS[1], best.aid, json)
+announce(KEYS[2], KEYS[3], ARGV[1])
+return {'claimed', json}

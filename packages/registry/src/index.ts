@@ -1,0 +1,13 @@
+export type { Aids } from './aids.js';
+export type { Apps } from './apps.js';
+export { addressesAfter, addressRange, type AddressRange } from './cidr.js';
+export { connectRegistry, type ConnectRegistryOptions } from './connect-registry.js';
+export type { Events, StoredEvent } from './events.js';
+export { gatewayLiveMs, type Gateways } from './gateways.js';
+export type { Images } from './images.js';
+export type { Instances, InstancePatch, NewInstance, Transition, WakeClaim } from './instances.js';
+export type { IpPool, Ips } from './ips.js';
+export type { Nodes } from './nodes.js';
+export { Registry } from './registry.js';
+export { routeOf } from './route-of.js';
+export type { Routes } from './routes.js';
