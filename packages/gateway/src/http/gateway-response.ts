@@ -1,0 +1,22 @@
+import { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Visit } from '../path/visit.js';
+
+/** A response that knows whose it is, so that its listeners need no closure, and that says when its turn has come. */
+export class GatewayResponse extends ServerResponse {
+  visit: Visit | undefined;
+  /** Called once when all responses before it on its connection are finished. */
+  onTurn: (() => void) | undefined;
+
+  /** False for a pipelined request that was read while a response before it is still being written. */
+  get hasTurn(): boolean {
+    return this.socket !== null;
+  }
+
+  override assignSocket(socket: Socket): void {
+    super.assignSocket(socket);
+    const { onTurn } = this;
+    this.onTurn = undefined;
+    onTurn?.();
+  }
+}

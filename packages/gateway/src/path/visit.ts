@@ -1,0 +1,43 @@
+import type { IncomingMessage } from 'node:http';
+import type { GatewayResponse } from '../http/gateway-response.js';
+import type { Site } from '../site/site.js';
+import type { Exchange } from './exchange.js';
+import type { PreparedRequest } from './prepare-request.js';
+
+export interface VisitOwner {
+  /** The last byte is written, or the visitor is gone; called once. */
+  leave(visit: Visit): void;
+}
+
+/** A visitor's request, from arrival to last byte. Times are by `performance.now()`. */
+export class Visit {
+  readonly owner: VisitOwner;
+  readonly site: Site;
+  readonly incoming: IncomingMessage;
+  readonly request: PreparedRequest;
+  readonly response: GatewayResponse;
+  readonly arrivedAt: number;
+  /** What an upgrading visitor sent after its request. */
+  readonly upgradeHead: Buffer | undefined;
+  /** When it is told that nothing became ready; 0 as long as it never had to wait. */
+  heldUntil = 0;
+  /** The attempt under way to have it answered by an instance. */
+  exchange: Exchange | undefined;
+  /** How often it was sent a second time after it may have reached an instance. */
+  resent = 0;
+  over = false;
+
+  constructor(owner: VisitOwner, parts: { site: Site; incoming: IncomingMessage; request: PreparedRequest; response: GatewayResponse; now: number; upgradeHead: Buffer | undefined }) {
+    this.owner = owner;
+    this.site = parts.site;
+    this.incoming = parts.incoming;
+    this.request = parts.request;
+    this.response = parts.response;
+    this.arrivedAt = parts.now;
+    this.upgradeHead = parts.upgradeHead;
+  }
+
+  get waited(): boolean {
+    return this.heldUntil !== 0;
+  }
+}

@@ -1,0 +1,123 @@
+import type { Aid, Endpoint, Route } from '@appshot/protocol';
+import type { WakeNote } from '../headers/server-timing.js';
+import type { Visit } from '../path/visit.js';
+import { chooseLane } from './choose-lane.js';
+import { HoldQueue } from './hold-queue.js';
+import { Lane, type LaneFacts, type LaneLimits } from './lane.js';
+import { supersedes } from './supersedes.js';
+
+/** What requests are given out by. Replaced as a whole on every change, never changed. */
+export interface SiteSnapshot {
+  readonly concurrency: number;
+  readonly holdMs: number;
+  readonly ready: readonly Lane[];
+}
+
+export interface SiteOptions {
+  readonly limits: LaneLimits;
+  readonly unconfirmedForMs: number;
+  /** An instance became ready, or the limits changed: whoever waits may look again. */
+  readonly onChange: (site: Site) => void;
+}
+
+/** One app in this gateway: its instances, who waits for one, and what is counted. Times are by `performance.now()`. */
+export class Site {
+  readonly app: string;
+  snapshot: SiteSnapshot = { concurrency: 1, holdMs: 1, ready: [] };
+  readonly held = new HoldQueue<Visit>();
+  /** Requests from arrival to last byte, held ones counted. */
+  inFlight = 0;
+  /** Since the last traffic report. */
+  arrived = 0;
+  /** When the last request arrived or ended. */
+  lastActiveAt = 0;
+  /** Whether a wake is being asked for. */
+  waking = false;
+  lastWake: { readonly note: WakeNote; readonly at: number } | undefined;
+  removed = false;
+
+  readonly #options: SiteOptions;
+  readonly #lanes = new Map<Aid, Lane>();
+  #turn = 0;
+
+  constructor(app: string, options: SiteOptions) {
+    this.app = app;
+    this.#options = options;
+  }
+
+  lanes(): Iterable<Lane> {
+    return this.#lanes.values();
+  }
+
+  lane(aid: Aid): Lane | undefined {
+    return this.#lanes.get(aid);
+  }
+
+  /** An instance that may be given a request now; undefined: wait. */
+  choose(now: number): Lane | undefined {
+    const { ready, concurrency } = this.snapshot;
+    return chooseLane(ready, concurrency, { turn: this.#turn++, now });
+  }
+
+  /** Somebody waits, and no instance is ready that does not refuse. */
+  needsWake(now: number): boolean {
+    return this.held.size > 0 && !this.removed && !this.snapshot.ready.some((lane) => lane.restsUntil <= now);
+  }
+
+  /** The route feed's word. */
+  apply(route: Route, now: number): void {
+    const named = new Set<Aid>();
+    for (const { aid, ...facts } of route.instances) {
+      named.add(aid);
+      this.#tell(aid, facts, { confirmed: true, now });
+    }
+    for (const lane of [...this.#lanes.values()]) {
+      if (!named.has(lane.aid) && (lane.confirmed || now - lane.learntAt > this.#options.unconfirmedForMs)) this.#drop(lane);
+    }
+    this.#publish({ concurrency: route.concurrency, holdMs: route.holdMs });
+  }
+
+  /** A wake's answer: used at once, the route feed may come later. */
+  woken(aid: Aid, { epoch, endpoint }: { epoch: number; endpoint: Endpoint }, now: number): void {
+    this.#tell(aid, { state: 'ready', epoch, endpoint }, { confirmed: false, now });
+    this.#publish(this.snapshot);
+  }
+
+  /**
+   * Nothing is sent to the instance from now on until it is told ready with a higher epoch.
+   * @returns undefined when it has been told so already: the drain is of the past
+   */
+  drain(aid: Aid, epoch: number, now: number): Lane | undefined {
+    this.#tell(aid, { state: 'draining', epoch }, { confirmed: false, now });
+    this.#publish(this.snapshot);
+    const lane = this.#lanes.get(aid)!;
+    return lane.ready ? undefined : lane;
+  }
+
+  /** The app is gone: no instance of it gets anything more. */
+  remove(): void {
+    this.removed = true;
+    for (const lane of [...this.#lanes.values()]) this.#drop(lane);
+    this.#publish(this.snapshot);
+  }
+
+  #tell(aid: Aid, facts: LaneFacts, { confirmed, now }: { confirmed: boolean; now: number }): void {
+    const known = this.#lanes.get(aid);
+    if (known === undefined) {
+      this.#lanes.set(aid, new Lane(aid, facts, { limits: this.#options.limits, confirmed, now }));
+      return;
+    }
+    known.confirmed ||= confirmed;
+    if (supersedes(facts, known.facts)) known.become(facts);
+  }
+
+  #drop(lane: Lane): void {
+    this.#lanes.delete(lane.aid);
+    lane.become({ state: 'gone', epoch: lane.facts.epoch });
+  }
+
+  #publish({ concurrency, holdMs }: { concurrency: number; holdMs: number }): void {
+    this.snapshot = { concurrency, holdMs, ready: [...this.#lanes.values()].filter((lane) => lane.ready) };
+    this.#options.onChange(this);
+  }
+}

@@ -1,0 +1,82 @@
+import { drain } from '@appshot/protocol';
+import type { Registry } from '@appshot/registry';
+import { type Bus, Closer, FarmError, type Logger, type Metrics } from '@appshot/runtime';
+import type { GatewayConfig } from './config.js';
+import { drainLane } from './drain/drain-lane.js';
+import { Heartbeat } from './heartbeat.js';
+import { FrontServer } from './http/front-server.js';
+import { GatewayMetrics } from './metrics.js';
+import { Ledger } from './path/ledger.js';
+import { RequestPath } from './path/request-path.js';
+import { RouteFollower } from './routes/follow-routes.js';
+import { RouteTable } from './routes/route-table.js';
+import type { Site } from './site/site.js';
+import { TrafficReporter } from './traffic/traffic-reporter.js';
+import { Waker } from './wake/waker.js';
+
+export interface GatewayParts {
+  readonly config: GatewayConfig;
+  readonly bus: Bus;
+  readonly registry: Registry;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+export interface Gateway {
+  readonly id: string;
+  /** HOST:PORT where visitors come in. */
+  readonly address: string;
+  /** Lets nobody in any more, lets requests in flight finish within `stopWithinMs`, then ends. */
+  close(): Promise<void>;
+}
+
+/** @throws FarmError `port-in-use`, `unavailable` */
+export async function startGateway({ config, bus, registry, logger, metrics }: GatewayParts): Promise<Gateway> {
+  const { id } = config;
+  const routes = new RouteTable<Site>();
+  const sites = (): Iterable<Site> => routes.values();
+  const reporter = new TrafficReporter(bus, config, { sites, logger });
+  const waker = new Waker(bus, config, { logger, hooks: {
+    woken: (site, { aid, epoch, endpoint, how, phases }, callMs) => {
+      path.woken(site, { how, phases }, callMs);
+      site.woken(aid, { epoch, endpoint }, performance.now());
+    },
+    refused: (site, refusal) => path.cannotWake(site, refusal),
+  } });
+  const path = new RequestPath({ config, routes, ledger: new Ledger(reporter), metrics: new GatewayMetrics(metrics, sites), wake: (site) => waker.wake(site) });
+  const follower = new RouteFollower(registry, routes, { logger, options: { limits: config, unconfirmedForMs: config.unconfirmedForMs, onChange: (site) => path.siteChanged(site) } });
+  const heartbeat = new Heartbeat(registry, config, logger);
+  const server = new FrontServer(config, (request, response, upgradeHead) => path.serve(request, response, upgradeHead));
+
+  const closer = new Closer({ logger, stepWithinMs: config.stopWithinMs + 5_000 });
+  try {
+    closer.add('waker', () => waker.close());
+    closer.add('routes', () => follower.close());
+    await follower.start();
+    const drains = await bus.serve(drain(id), async ({ app, aid, epoch, withinMs }) => {
+      const site = routes.get(app);
+      return site === undefined ? { kind: 'drained' as const } : drainLane(site, { aid, epoch, withinMs });
+    });
+    closer.add('drain calls', () => drains.stop());
+    closer.add('heartbeat', () => heartbeat.close());
+    await heartbeat.start();
+    closer.add('traffic', () => reporter.close());
+    reporter.start();
+    closer.add('visitors', () => closeFront(server, path, config.stopWithinMs));
+    const address = await server.start();
+    const text = address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
+    logger.info({ id, address: text }, 'gateway is open');
+    return { id, address: text, close: () => closer.close() };
+  } catch (error) {
+    await closer.close();
+    throw FarmError.from(error);
+  }
+}
+
+/** Visitors who still wait for an instance are told a little before everything is cut. */
+async function closeFront(server: FrontServer, path: RequestPath, stopWithinMs: number): Promise<void> {
+  path.stopping();
+  const abandon = setTimeout(() => path.abandon(), stopWithinMs * 0.9);
+  await server.close();
+  clearTimeout(abandon);
+}
