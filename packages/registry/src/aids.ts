@@ -35,9 +35,10 @@ export class Aids {
     return { kind, number: Number(number) };
   }
 
-  /** Makes every AID given from now on greater than this one, which was found on a disk or in a running instance. */
+  /** Makes every AID given from now on greater than this one, which was found on a disk or in a running instance. @throws FarmError `bad-request` */
   async raiseFloor(aid: Aid): Promise<void> {
-    await this.#door.script('raise-aid-floor', [keys.lastAid], [Number.parseInt(Aid.parse(aid).slice(1), 16)]);
+    if (!Aid.safeParse(aid).success) throw new FarmError('bad-request', `"${aid}" is not an AID`);
+    await this.#door.script('raise-aid-floor', [keys.lastAid], [Number.parseInt(aid.slice(1), 16)]);
   }
 }
 

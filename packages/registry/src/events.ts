@@ -3,6 +3,7 @@ import { FarmEvent } from '@appshot/protocol';
 import { keys } from './keys.js';
 import type { RedisDoor } from './redis-door.js';
 import { fieldsOf, type StreamEntry, StreamFollower } from './stream-follower.js';
+import { untilAborted } from './until-aborted.js';
 
 /** An event and its place in the history: ids grow, and work as `after`. */
 export interface StoredEvent {
@@ -38,16 +39,22 @@ export class Events {
   async follow(after: string | undefined, onEvent: (event: FarmEvent, id: string) => void, signal: AbortSignal): Promise<void> {
     const follower = new StreamFollower(this.#door.redis, keys.events);
     follower.start((err) => this.#door.logger.debug({ err }, 'event connection'));
-    signal.addEventListener('abort', () => follower.close(), { once: true });
-    if (signal.aborted) follower.close();
+    try {
+      await untilAborted(signal, () => this.#follow(follower, after, { onEvent, signal }));
+    } finally {
+      follower.close();
+    }
+  }
+
+  async #follow(follower: StreamFollower, after: string | undefined, { onEvent, signal }: { onEvent: (event: FarmEvent, id: string) => void; signal: AbortSignal }): Promise<void> {
     let last = after;
     while (!signal.aborted) {
       try {
         last ??= await this.#newest();
-        for (const { id, event } of (await follower.read(last)).flatMap(storedOf)) {
+        for (const entry of await follower.read(last)) {
           if (signal.aborted) return;
-          last = id;
-          onEvent(event, id);
+          last = entry.id;
+          for (const { id, event } of storedOf(entry)) onEvent(event, id);
         }
       } catch (err) {
         if (signal.aborted) return;
@@ -65,6 +72,9 @@ export class Events {
 
 /** None for an entry that a newer or broken farm wrote: one bad line does not end a history. */
 function storedOf({ id, fields }: StreamEntry): StoredEvent[] {
-  const parsed = FarmEvent.safeParse(JSON.parse(fields['e'] ?? 'null'));
-  return parsed.success ? [{ id, event: parsed.data }] : [];
+  try {
+    return [{ id, event: FarmEvent.parse(JSON.parse(fields['e'] ?? '')) }];
+  } catch {
+    return [];
+  }
 }

@@ -68,9 +68,10 @@ export class Ips {
   /** Gives addresses back; each rests before it is given again. Unknown ones are passed over. */
   async release(ips: readonly string[]): Promise<void> {
     if (ips.length === 0) return;
+    // First forget, then send: a reconnect in between would claim again what is being released.
+    for (const ip of ips) this.#held.delete(ip);
     const names = [keys.ipLeases, keys.ipResting, keys.ipPool, keys.operation(newOperation())];
     await this.#door.script('release-addresses', names, [operationMemoryMs, ...ips]);
-    for (const ip of ips) this.#held.delete(ip);
   }
 
   /**

@@ -4,11 +4,19 @@ import { keys } from './keys.js';
 import type { RedisDoor } from './redis-door.js';
 import { routeOf } from './route-of.js';
 import { fieldsOf, type StreamEntry, StreamFollower } from './stream-follower.js';
+import { untilAborted } from './until-aborted.js';
 
 /** Where a follower is in the feed: the entry it has seen last, and that entry's number. */
 interface Position {
   id: string;
   n: number;
+}
+
+type Listener = (change: RouteChange, revision: string) => void;
+
+interface Audience {
+  onChange: Listener;
+  signal: AbortSignal;
 }
 
 type RawRoutes = [id: string, n: string, ...apps: [app: string, spec: string, records: string[]][]];
@@ -37,18 +45,24 @@ export class Routes {
    * one after another may be told as one; what is told is never older than what was told before. When nothing sure can
    * be said (the connection was lost, the feed was trimmed, Redis came back with other data) all routes are told again.
    */
-  async follow(revision: string, onChange: (change: RouteChange, revision: string) => void, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
+  async follow(revision: string, onChange: Listener, signal: AbortSignal): Promise<void> {
     const follower = new StreamFollower(this.#door.redis, keys.routeFeed);
     follower.start((err) => this.#door.logger.debug({ err }, 'route feed connection'));
-    signal.addEventListener('abort', () => follower.close(), { once: true });
+    try {
+      await untilAborted(signal, () => this.#follow(follower, revision, { onChange, signal }));
+    } finally {
+      follower.close();
+    }
+  }
+
+  async #follow(follower: StreamFollower, revision: string, audience: Audience): Promise<void> {
     let position = await this.#find(revision).catch(() => undefined);
-    while (!signal.aborted) {
+    while (!audience.signal.aborted) {
       try {
-        position ??= await this.#tellAll(onChange, signal);
-        position = await this.#tellNext(follower, position, onChange, signal);
+        position ??= await this.#tellAll(audience);
+        position = await this.#tellNext(follower, position, audience);
       } catch (err) {
-        if (signal.aborted) return;
+        if (audience.signal.aborted) return;
         this.#door.logger.debug({ err }, 'following routes again');
         position = undefined;
         await delay(retryMs);
@@ -62,25 +76,31 @@ export class Routes {
     return entry && { id: revision, n: Number(fieldsOf(entry[1])['n']) };
   }
 
-  async #tellAll(onChange: (change: RouteChange, revision: string) => void, signal: AbortSignal): Promise<Position> {
+  async #tellAll(audience: Audience): Promise<Position> {
     const { position, changes } = await this.#read([]);
     const present = new Set(changes.map(appOf));
     const removed = [...this.#delivered].filter((app) => !present.has(app)).map((app): RouteChange => ({ kind: 'removed', app }));
-    this.#tell([...removed, ...changes], position, { onChange, signal });
+    this.#tell([...removed, ...changes], position, audience);
     return position;
   }
 
   /** Waits for entries, and tells the present route of each app that they name. Undefined when entries are missing. */
-  async #tellNext(follower: StreamFollower, from: Position, onChange: (change: RouteChange, revision: string) => void, signal: AbortSignal): Promise<Position | undefined> {
+  async #tellNext(follower: StreamFollower, from: Position, audience: Audience): Promise<Position | undefined> {
     const entries = await follower.read(from.id);
+    if (entries.length === 0) return (await this.#wentBack(from)) ? undefined : from;
     const last = lastOf(entries, from);
     if (!last) return undefined;
     const { changes } = await this.#read([...new Set(entries.map((entry) => entry.fields['app']!))]);
-    this.#tell(changes, last, { onChange, signal });
+    this.#tell(changes, last, audience);
     return last;
   }
 
-  #tell(changes: RouteChange[], { id }: Position, { onChange, signal }: { onChange: (change: RouteChange, revision: string) => void; signal: AbortSignal }): void {
+  /** Whether Redis came back without entries that were told already, and no connection of ours has noticed. */
+  async #wentBack({ n }: Position): Promise<boolean> {
+    return Number(await this.#door.do('routes.follow', (redis) => redis.get(keys.routeCounter))) < n;
+  }
+
+  #tell(changes: RouteChange[], { id }: Position, { onChange, signal }: Audience): void {
     for (const change of changes) {
       if (signal.aborted) return;
       if (change.kind === 'set') this.#delivered.add(change.route.app);

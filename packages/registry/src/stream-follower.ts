@@ -26,12 +26,10 @@ export class StreamFollower {
     this.#redis.connect().catch(() => undefined);
   }
 
-  /** The entries after `id`, as soon as there is one; none when `signal` is aborted. @throws when the connection was lost */
+  /** The entries after `id` as soon as there is one; none after five quiet seconds. @throws when the connection was lost */
   async read(id: string): Promise<StreamEntry[]> {
-    for (;;) {
-      const reply = await this.#redis.xread('COUNT', 1_000, 'BLOCK', blockMs, 'STREAMS', this.#key, id);
-      if (reply) return reply[0]![1].map(([entry, flat]) => ({ id: entry, fields: fieldsOf(flat) }));
-    }
+    const reply = await this.#redis.xread('COUNT', 1_000, 'BLOCK', blockMs, 'STREAMS', this.#key, id);
+    return reply?.[0]?.[1].map(([entry, flat]) => ({ id: entry, fields: fieldsOf(flat) })) ?? [];
   }
 
   close(): void {
