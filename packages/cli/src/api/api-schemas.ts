@@ -1,0 +1,28 @@
+import { Aid, AppName, AppRecord, FarmEvent, Millis, NodeRecord, Phases } from '@appshot/protocol';
+import { z } from 'zod';
+
+/** A row of GET /instances. */
+export const InstanceListing = z.object({
+  aid: Aid,
+  app: AppName,
+  state: z.string(),
+  node: z.string(),
+  ip: z.string().nullable(),
+  port: z.number().nullable(),
+  pids: z.number(),
+  memoryBytes: z.number(),
+  since: Millis,
+  reason: z.string(),
+});
+export type InstanceListing = z.infer<typeof InstanceListing>;
+
+/** What a verb that works on instances answers for each. */
+export const Outcome = z.looseObject({ aid: z.string(), phases: Phases.optional() });
+export type Outcome = z.infer<typeof Outcome>;
+
+export const Outcomes = z.array(Outcome);
+export const Apps = z.array(AppRecord);
+export const Instances = z.array(InstanceListing);
+export const Nodes = z.array(NodeRecord);
+export const Anything = z.unknown();
+export { AppRecord, FarmEvent };

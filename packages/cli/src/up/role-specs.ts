@@ -1,0 +1,46 @@
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { FarmError } from '@appshot/runtime';
+import { addressRangeOf } from './address-range.js';
+import type { ChildSpec, ReadyProbe } from './child-role.js';
+import type { FarmDir } from './farm-dir.js';
+import type { UpOptions } from './up-options.js';
+
+export const roleNames = ['scheduler', 'agent', 'gateway'] as const;
+export type RoleName = (typeof roleNames)[number];
+
+export interface ServerUrls { readonly redis: string; readonly nats: string }
+
+const mainFile = fileURLToPath(new URL('../main.js', import.meta.url));
+
+/** A role is ready when it has printed its first line, which is `{"ready":…}`. */
+const printedReady = async ({ firstLine }: ReadyProbe): Promise<void> => { await firstLine; };
+
+/** The child process of one role: its command line names the role and the folder; the URLs, with passwords, go by its environment. */
+export function roleSpec(role: RoleName, farm: FarmDir, options: UpOptions, urls: ServerUrls): ChildSpec {
+  const own: Record<RoleName, readonly string[]> = {
+    gateway: ['--http', options.http],
+    scheduler: ['--api', options.api],
+    agent: ['--node', options.node, '--addresses', options.addresses ?? addressRangeOf(farm.root)],
+  };
+  const settings = settingsOf(role, options.set).flatMap((setting) => ['--set', setting]);
+  return {
+    name: role,
+    command: [process.execPath, mainFile, role, '--dir', farm.root, ...own[role], ...settings],
+    env: { APPSHOT_REDIS_URL: urls.redis, APPSHOT_NATS_URL: urls.nats },
+    logFile: path.join(farm.logs, `${role}.log`),
+    whenReady: printedReady,
+  };
+}
+
+/** @throws FarmError `bad-request` for a setting that names no role. */
+export function checkSettings(settings: readonly string[]): void {
+  for (const setting of settings) {
+    if (!roleNames.some((role) => setting.startsWith(`${role}.`)) || !setting.includes('=')) {
+      throw new FarmError('bad-request', `--set ${setting}: write ROLE.KEY=VALUE, ROLE being ${roleNames.join(', ')}`);
+    }
+  }
+}
+
+const settingsOf = (role: RoleName, settings: readonly string[]): string[] =>
+  settings.filter((setting) => setting.startsWith(`${role}.`)).map((setting) => setting.slice(role.length + 1));

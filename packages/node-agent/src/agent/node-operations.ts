@@ -1,0 +1,164 @@
+import type { Aid, AppSpec, Epoch, SnapshotDone, Started } from '@appshot/protocol';
+import type { Registry } from '@appshot/registry';
+import { FarmError, type Logger } from '@appshot/runtime';
+import type { Engine, InstanceRow, Running } from '../engine/engine.js';
+import type { AgentMetrics, OperationKind } from './agent-metrics.js';
+import type { InstanceCards } from './instance-cards.js';
+import { launchSpecOf } from './launch-spec-of.js';
+import type { OperationBoard } from './operation-board.js';
+import type { Residents } from './residents.js';
+import type { UidBook } from './uid-book.js';
+
+export interface NodeOperationsParts {
+  readonly node: string;
+  readonly engine: Engine;
+  readonly registry: Pick<Registry, 'images'>;
+  readonly cards: InstanceCards;
+  readonly board: OperationBoard;
+  readonly residents: Residents;
+  readonly uids: UidBook;
+  readonly metrics: AgentMetrics;
+  readonly logger: Logger;
+}
+
+interface Target { readonly aid: Aid; readonly epoch: Epoch }
+interface StartTarget extends Target { readonly spec: AppSpec }
+
+/**
+ * What schedulers ask of this node. Each operation checks the epoch before its effect, and may be sent twice: a copy joins
+ * the one under way or gets its answer, also from an agent that was started meanwhile.
+ */
+export class NodeOperations {
+  readonly #parts: NodeOperationsParts;
+  /** The epoch whose snapshot was given up, of each AID: a copy of it that comes late does nothing. */
+  readonly #cancelled = new Map<Aid, Epoch>();
+
+  constructor(parts: NodeOperationsParts) {
+    this.#parts = parts;
+  }
+
+  launch(request: StartTarget): Promise<Started> {
+    const { engine, uids } = this.#parts;
+    return this.#start('launch', request, () => engine.launch(launchSpecOf(request.spec, request.aid, uids.uidOf(request.spec.name))));
+  }
+
+  restore(request: StartTarget): Promise<Started> {
+    return this.#start('restore', request, () => this.#parts.engine.restore(request.aid));
+  }
+
+  clone(request: StartTarget & { readonly template: string }): Promise<Started> {
+    return this.#start('clone', request, async () => {
+      const [clone] = await this.#parts.engine.clone(request.template, [request.aid]);
+      if (clone === undefined) throw new FarmError('internal', `the engine made no clone of ${request.template}`);
+      return clone;
+    });
+  }
+
+  snapshot({ aid, epoch, keepRunning }: Target & { readonly keepRunning: boolean }): Promise<SnapshotDone> {
+    const { board, cards } = this.#parts;
+    return board.run({ aid, verb: 'snapshot', epoch }, async () => {
+      if ((this.#cancelled.get(aid) ?? -1) >= epoch) throw cancelledSnapshot(aid);
+      const isRepeat = cards.epochOf(aid) === epoch;
+      cards.admit(aid, epoch);
+      const image = keepRunning ? `${aid}-t${epoch}` : aid;
+      const before = isRepeat ? await this.#finishedSnapshot(aid, image, keepRunning) : null;
+      return before ?? this.#takeSnapshot(aid, image, keepRunning);
+    });
+  }
+
+  cancelSnapshot({ aid, epoch }: Target): Promise<{ kind: 'running' | 'slept' }> {
+    const { board, cards, engine } = this.#parts;
+    return board.run({ aid, verb: 'cancelSnapshot', epoch }, async () => {
+      cards.admit(aid, epoch);
+      const kind = await engine.cancelSnapshot(aid);
+      if (kind === 'running') this.#cancelled.set(aid, epoch);
+      return { kind };
+    }, { urgent: true });
+  }
+
+  stop({ aid, epoch, removeImage }: Target & { readonly removeImage: boolean }): Promise<{ exited: boolean }> {
+    const { board, cards, metrics, residents } = this.#parts;
+    return board.run({ aid, verb: 'stop', epoch }, async () => {
+      const isGone = typeof cards.get(aid)?.goneAt === 'number';
+      if (!isGone) cards.admit(aid, epoch);
+      const { exited } = await metrics.time('stop', () => residents.ending(aid, () => this.#endProcesses(aid)));
+      await residents.ended(aid);
+      if (removeImage) await this.removeImage(aid);
+      cards.markGone(aid, Date.now());
+      this.#cancelled.delete(aid);
+      return { exited };
+    }, { urgent: true });
+  }
+
+  async removeImage(image: string): Promise<void> {
+    await ignoringNotFound(() => this.#parts.engine.removeImage(image));
+    await this.#parts.registry.images.remove(image);
+  }
+
+  #start(how: OperationKind, { aid, epoch, spec }: StartTarget, begin: () => Promise<Running>): Promise<Started> {
+    const { board, cards, metrics, residents } = this.#parts;
+    return board.run({ aid, verb: how, epoch }, async () => {
+      const isRepeat = cards.epochOf(aid) === epoch;
+      cards.admit(aid, epoch, { app: spec.name, port: spec.port });
+      const row = isRepeat ? await this.#running(aid) : undefined;
+      const running = row === undefined ? await metrics.time(how, begin) : { ...row, phases: {} };
+      residents.started(aid, running.ip);
+      return { aid, endpoint: { ip: running.ip, port: spec.port }, pids: running.pids, phases: running.phases };
+    });
+  }
+
+  async #takeSnapshot(aid: Aid, image: string, keepRunning: boolean): Promise<SnapshotDone> {
+    const { engine, metrics, residents } = this.#parts;
+    const take = () => metrics.time('snapshot', () => engine.snapshot(aid, { keepRunning, image }));
+    const taken = await (keepRunning ? take() : residents.ending(aid, take));
+    if (taken.cancelled) throw cancelledSnapshot(aid);
+    if (!keepRunning) await residents.ended(aid);
+    metrics.stoppedFor(taken.stoppedMs);
+    await this.#registerImage(aid, taken.image, taken.bytes);
+    return { image: taken.image, bytes: taken.bytes, stoppedMs: taken.stoppedMs, phases: taken.phases };
+  }
+
+  /** The image is safe whatever the registry says; one that could not be told is told by the next adoption. */
+  async #registerImage(aid: Aid, id: string, bytes: number): Promise<void> {
+    const app = this.#parts.cards.get(aid)?.app;
+    if (app === undefined) return;
+    try {
+      await this.#parts.registry.images.put({ id, app, aid, node: this.#parts.node, bytes, createdAt: Date.now() });
+    } catch (err) {
+      this.#parts.logger.warn({ err, image: id }, 'an image could not be registered');
+    }
+  }
+
+  /** What an agent before this one has done of the same operation. */
+  async #finishedSnapshot(aid: Aid, image: string, keepRunning: boolean): Promise<SnapshotDone | null> {
+    const { running, images } = await this.#parts.engine.list();
+    const made = images.find(({ id }) => id === image);
+    if (made === undefined || (!keepRunning && running.some((row) => row.aid === aid))) return null;
+    return { image, bytes: made.bytes, stoppedMs: 0, phases: {} };
+  }
+
+  async #running(aid: Aid): Promise<InstanceRow | undefined> {
+    return (await this.#parts.engine.list()).running.find((row) => row.aid === aid);
+  }
+
+  async #endProcesses(aid: Aid): Promise<{ exited: boolean }> {
+    try {
+      return await this.#parts.engine.stop(aid);
+    } catch (error) {
+      // It sleeps, or has ended by itself: nothing runs, which is what was wanted.
+      if (FarmError.from(error).code === 'not-found') return { exited: true };
+      throw error;
+    }
+  }
+}
+
+const cancelledSnapshot = (aid: Aid): FarmError =>
+  new FarmError('illegal-transition', `the snapshot of ${aid} was given up: a visitor came`, { facts: { cancelled: true } });
+
+async function ignoringNotFound(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (FarmError.from(error).code !== 'not-found') throw error;
+  }
+}

@@ -1,0 +1,41 @@
+import { agentCalls } from '@appshot/protocol';
+import type { Bus, Subscription } from '@appshot/runtime';
+import type { Engine } from '../engine/engine.js';
+import type { AppLogs } from './app-logs.js';
+import type { InstanceCards } from './instance-cards.js';
+import type { NodeOperations } from './node-operations.js';
+
+export interface ServeCallsParts {
+  readonly node: string;
+  readonly bus: Bus;
+  readonly engine: Engine;
+  readonly operations: NodeOperations;
+  readonly cards: InstanceCards;
+  readonly logs: AppLogs;
+}
+
+/** Puts every call of an agent on the bus. */
+export async function serveCalls({ node, bus, engine, operations, cards, logs }: ServeCallsParts): Promise<Subscription[]> {
+  const calls = agentCalls(node);
+  return Promise.all([
+    bus.serve(calls.launch, (request) => operations.launch(request)),
+    bus.serve(calls.snapshot, (request) => operations.snapshot(request)),
+    bus.serve(calls.cancelSnapshot, (request) => operations.cancelSnapshot(request)),
+    bus.serve(calls.restore, (request) => operations.restore(request)),
+    bus.serve(calls.clone, (request) => operations.clone(request)),
+    bus.serve(calls.stop, (request) => operations.stop(request)),
+    bus.serve(calls.removeImage, async ({ image }) => {
+      await operations.removeImage(image);
+      return {};
+    }),
+    bus.serve(calls.inspect, ({ id }) => engine.inspect(id)),
+    bus.serve(calls.list, async () => {
+      const { running, images } = await engine.list();
+      return {
+        running: running.map(({ aid, ip, port }) => ({ aid, epoch: cards.epochOf(aid), endpoint: port > 0 ? { ip, port } : null })),
+        images: images.map(({ id, bytes }) => ({ id, bytes })),
+      };
+    }),
+    bus.serve(calls.logs, ({ aid, after, maxBytes }) => logs.read(aid, after, maxBytes)),
+  ]);
+}
