@@ -27,7 +27,7 @@ export function roleSpec(role: RoleName, farm: FarmDir, options: UpOptions, urls
   return {
     name: role,
     command: [process.execPath, mainFile, role, '--dir', farm.root, ...own[role], ...settings],
-    env: { APPSHOT_REDIS_URL: urls.redis, APPSHOT_NATS_URL: urls.nats },
+    env: { APPSHOT_REDIS: urls.redis, APPSHOT_NATS: urls.nats },
     logFile: path.join(farm.logs, `${role}.log`),
     whenReady: printedReady,
   };

@@ -55,15 +55,7 @@ export class NodeOperations {
   }
 
   snapshot({ aid, epoch, keepRunning }: Target & { readonly keepRunning: boolean }): Promise<SnapshotDone> {
-    const { board, cards } = this.#parts;
-    return board.run({ aid, verb: 'snapshot', epoch }, async () => {
-      if ((this.#cancelled.get(aid) ?? -1) >= epoch) throw cancelledSnapshot(aid);
-      const isRepeat = cards.epochOf(aid) === epoch;
-      cards.admit(aid, epoch);
-      const image = keepRunning ? `${aid}-t${epoch}` : aid;
-      const before = isRepeat ? await this.#finishedSnapshot(aid, image, keepRunning) : null;
-      return before ?? this.#takeSnapshot(aid, image, keepRunning);
-    });
+    return keepRunning ? this.#template(aid, epoch) : this.#sleep(aid, epoch);
   }
 
   cancelSnapshot({ aid, epoch }: Target): Promise<{ kind: 'running' | 'slept' }> {
@@ -86,6 +78,7 @@ export class NodeOperations {
       if (removeImage) await this.removeImage(aid);
       cards.markGone(aid, Date.now());
       this.#cancelled.delete(aid);
+      board.forget(aid);
       return { exited };
     }, { urgent: true });
   }
@@ -93,6 +86,24 @@ export class NodeOperations {
   async removeImage(image: string): Promise<void> {
     await ignoringNotFound(() => this.#parts.engine.removeImage(image));
     await this.#parts.registry.images.remove(image);
+  }
+
+  /** A template may be made again at the same epoch, of what the program has become since: each is an image of its own. */
+  #template(aid: Aid, epoch: Epoch): Promise<SnapshotDone> {
+    return this.#parts.board.run({ aid, verb: 'template', epoch }, async () => {
+      this.#parts.cards.admit(aid, epoch);
+      return this.#takeSnapshot(aid, `${aid}-t${Date.now().toString(36)}`, true);
+    }, { keepAnswer: false });
+  }
+
+  #sleep(aid: Aid, epoch: Epoch): Promise<SnapshotDone> {
+    const { board, cards } = this.#parts;
+    return board.run({ aid, verb: 'snapshot', epoch }, async () => {
+      if ((this.#cancelled.get(aid) ?? -1) >= epoch) throw cancelledSnapshot(aid);
+      const isRepeat = cards.epochOf(aid) === epoch;
+      cards.admit(aid, epoch);
+      return (isRepeat ? await this.#finishedSleep(aid) : null) ?? this.#takeSnapshot(aid, aid, false);
+    });
   }
 
   #start(how: OperationKind, { aid, epoch, spec }: StartTarget, begin: () => Promise<Running>): Promise<Started> {
@@ -129,12 +140,12 @@ export class NodeOperations {
     }
   }
 
-  /** What an agent before this one has done of the same operation. */
-  async #finishedSnapshot(aid: Aid, image: string, keepRunning: boolean): Promise<SnapshotDone | null> {
+  /** What an agent before this one has done of the same operation: nothing runs, and there is the image. */
+  async #finishedSleep(aid: Aid): Promise<SnapshotDone | null> {
     const { running, images } = await this.#parts.engine.list();
-    const made = images.find(({ id }) => id === image);
-    if (made === undefined || (!keepRunning && running.some((row) => row.aid === aid))) return null;
-    return { image, bytes: made.bytes, stoppedMs: 0, phases: {} };
+    const made = images.find(({ id }) => id === aid);
+    if (made === undefined || running.some((row) => row.aid === aid)) return null;
+    return { image: aid, bytes: made.bytes, stoppedMs: 0, phases: {} };
   }
 
   async #running(aid: Aid): Promise<InstanceRow | undefined> {

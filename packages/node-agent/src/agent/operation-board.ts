@@ -26,18 +26,16 @@ export class OperationBoard {
     return this.#tails.size;
   }
 
-  /** Whether an operation of this verb is under way or was answered. */
-  knows({ aid, verb, epoch }: OperationKey): boolean {
-    return this.#entries.get(aid)?.get(verb)?.epoch === epoch;
-  }
-
-  /** `urgent` operations (stop, cancel) do not wait for what is under way: they are there to end it. */
-  run<T>(key: OperationKey, work: () => Promise<T>, { urgent = false } = {}): Promise<T> {
+  /**
+   * `urgent` operations (stop, cancel) do not wait for what is under way: they are there to end it. With `keepAnswer: false`
+   * a copy that comes after the answer is an operation of its own.
+   */
+  run<T>(key: OperationKey, work: () => Promise<T>, { urgent = false, keepAnswer = true } = {}): Promise<T> {
     const known = this.#entries.get(key.aid)?.get(key.verb);
     if (known !== undefined && known.epoch === key.epoch) return known.answer as Promise<T>;
     const before = urgent ? undefined : this.#tails.get(key.aid);
     const answer = before === undefined ? work() : before.then(work, work);
-    this.#remember(key, answer);
+    this.#remember(key, answer, keepAnswer);
     return answer;
   }
 
@@ -46,7 +44,7 @@ export class OperationBoard {
     this.#entries.delete(aid);
   }
 
-  #remember(key: OperationKey, answer: Promise<unknown>): void {
+  #remember(key: OperationKey, answer: Promise<unknown>, keepAnswer: boolean): void {
     const ofAid = this.#entries.get(key.aid) ?? new Map<string, Entry>();
     const entry = { epoch: key.epoch, answer };
     ofAid.set(key.verb, entry);
@@ -55,6 +53,7 @@ export class OperationBoard {
     const tail = Promise.allSettled([answer, others]);
     this.#tails.set(key.aid, tail);
     void tail.then(() => { if (this.#tails.get(key.aid) === tail) this.#tails.delete(key.aid); });
-    answer.catch(() => { if (ofAid.get(key.verb) === entry) ofAid.delete(key.verb); });
+    const forget = (): void => { if (ofAid.get(key.verb) === entry) ofAid.delete(key.verb); };
+    answer.then(keepAnswer ? undefined : forget, forget);
   }
 }
