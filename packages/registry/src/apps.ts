@@ -1,4 +1,4 @@
-import { AppRecord, AppSpec } from '@appshot/protocol';
+import { AppRecord, type AppSpec } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import { keys } from './keys.js';
 import type { RedisDoor } from './redis-door.js';

@@ -106,6 +106,25 @@ test('no address is given twice when Redis comes back without its last writes', 
   t.deepEqual((await registry.ips.heldBy('n1')).sort(), all.sort(), 'the lost leases are known again');
 });
 
+test('nor when leases are asked for while it goes and comes', async (t) => {
+  const { redis, registry, raw } = await registryOf(t, { persistence: 'rdb' });
+  await registry.ips.configure({ cidr: '10.9.0.0/20', restMs: 0 });
+  await raw.save();
+  const all: string[] = [];
+  let going = true;
+  const leasing = Promise.all(Array.from({ length: 20 }, async () => {
+    while (going) all.push(...(await registry.ips.lease('n1', 2)));
+  }));
+  for (let round = 1; round <= 4; round++) {
+    await waitUntil(() => all.length > round * 200, { everyMs: 1 });
+    await redis.restart();
+  }
+  going = false;
+  await leasing;
+  t.is(new Set(all).size, all.length);
+  t.deepEqual((await registry.ips.heldBy('n1')).filter((ip) => all.includes(ip)).length, all.length);
+});
+
 test('a pool that was not configured has no address', async (t) => {
   const { registry } = await registryOf(t);
   t.is(await codeOf(registry.ips.lease('n1', 1)), 'no-address');

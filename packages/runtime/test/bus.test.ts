@@ -190,3 +190,14 @@ test('the metrics of all roles are gathered into one text', async (t) => {
   t.regex(text, /appshot_requests_total\{app="shop",role="gateway",id="g2"\} 3/);
   t.regex(text, /appshot_wake_seconds_bucket\{[^}]*le="0\.005"[^}]*\} 1/);
 });
+
+test('gathering brings every answer, leaves errors out, and is empty where nobody answers', async (t) => {
+  const { buses: [a, b, c], end } = await farm(3);
+  t.teardown(end);
+  const who = { subject: 'test.who', request: z.object({}), reply: z.string(), timeoutMs: 1_000 };
+  await a!.serve(who, () => 'a');
+  await b!.serve(who, () => { throw new Error('b cannot'); });
+  await c!.serve(who, () => 'c');
+  t.deepEqual((await c!.gather('test.who', 300)).sort(), ['a', 'c']);
+  t.deepEqual(await c!.gather('test.nobody', 300), []);
+});

@@ -142,11 +142,17 @@ export class NatsBus implements Bus {
   async gather(subject: string, withinMs: number): Promise<unknown[]> {
     if (!this.connected) return [];
     const values: unknown[] = [];
-    try {
-      for await (const message of await this.#nats.requestMany(subject, '{}', { strategy: 'timer', maxWait: withinMs })) {
+    const take = (message: Msg): void => {
+      try {
         values.push(openEnvelope(message.string(), subject));
+      } catch (err) {
+        this.#logger.warn({ err, subject }, 'a gathered answer is left out');
       }
+    };
+    try {
+      for await (const message of await this.#nats.requestMany(subject, '{}', { strategy: 'timer', maxWait: withinMs })) take(message);
     } catch (err) {
+      // Nobody serves it, or the connection went.
       this.#logger.debug({ err, subject }, 'gathering ended early');
     }
     return values;
