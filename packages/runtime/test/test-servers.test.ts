@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import test from 'ava';
 import { freePort, waitUntil } from '../src/index.js';
@@ -52,7 +53,8 @@ test('a Redis without a log of its writes comes back as it was saved', async (t)
 test('servers end when the process that started them is killed', async (t) => {
   const program = new Program('with-servers');
   await waitUntil(() => program.out.includes('\n'), { withinMs: 60_000, what: 'both servers' });
-  const pids = JSON.parse(program.out) as number[];
+  const { pids, dirs } = JSON.parse(program.out) as { pids: number[]; dirs: string[] };
+  t.teardown(() => Promise.all(dirs.map((dir) => rm(dir, { recursive: true, force: true }))));
   t.true(pids.every(isAlive));
   program.child.kill('SIGKILL');
   await waitUntil(() => !pids.some(isAlive), { what: 'both servers to end' });
