@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureNodeHeaders } from './lib/node-headers.mjs';
 import { paths } from './lib/paths.mjs';
 import { ensurePnpm } from './lib/pnpm.mjs';
 import { runCommand, SetupProblem } from './lib/run-command.mjs';
@@ -33,6 +34,7 @@ async function installNodePackages() {
 }
 
 const buildNative = () => unlessDone('native', { inputs: ['native'], outputs: ['native/build/build.ninja'] }, async () => {
+  await ensureNodeHeaders(say);
   say('building the native core');
   await runCommand('cmake', ['-S', 'native', '-B', paths.nativeBuild, '-G', 'Ninja', '-DCMAKE_BUILD_TYPE=RelWithDebInfo']);
   await runCommand('cmake', ['--build', paths.nativeBuild, '--parallel', String(os.availableParallelism())]);

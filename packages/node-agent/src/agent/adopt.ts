@@ -1,4 +1,4 @@
-import { residentStates, type Aid, type InstanceRecord } from '@appshot/protocol';
+import { Aid, residentStates, type InstanceRecord } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import type { Logger } from '@appshot/runtime';
 import type { Engine, ImageRow, InstanceRow } from '../engine/engine.js';
@@ -9,7 +9,7 @@ import type { Residents } from './residents.js';
 export interface AdoptParts {
   readonly node: string;
   readonly engine: Pick<Engine, 'list'>;
-  readonly registry: Pick<Registry, 'instances' | 'images' | 'events'>;
+  readonly registry: Pick<Registry, 'aids' | 'instances' | 'images' | 'events'>;
   readonly cards: InstanceCards;
   readonly residents: Residents;
   readonly ended: EndedNotices;
@@ -22,6 +22,7 @@ export interface AdoptParts {
  */
 export async function adopt(parts: AdoptParts): Promise<void> {
   const { running, images } = await parts.engine.list();
+  await raiseAidFloor(parts, [...running.map((row) => row.aid), ...images.map((image) => aidOfImage(image.id))]);
   const records = await parts.registry.instances.onNode(parts.node);
   await adoptRunning(parts, running, new Map(records.map((record) => [record.aid, record])));
   tellLost(parts, records, new Set(running.map((row) => row.aid)));
@@ -47,10 +48,19 @@ async function registerImages({ node, registry, cards, logger }: AdoptParts, ima
   const registered = new Map((await registry.images.list()).filter((image) => image.node === node).map((image) => [image.id, image]));
   for (const { id, bytes } of images) {
     if (registered.delete(id)) continue;
-    const aid = id.slice(0, 14);
+    const aid = aidOfImage(id);
     const app = cards.get(aid)?.app;
     if (app === undefined) logger.warn({ image: id }, 'there is an image here of which nobody knows the app');
     else await registry.images.put({ id, app, aid, node, bytes, createdAt: Date.now() });
   }
   for (const id of registered.keys()) await registry.images.remove(id);
+}
+
+/** Images are named by their instance, templates by it and when they were made. */
+const aidOfImage = (id: string): Aid => id.slice(0, 14);
+
+/** A Redis that lost its last writes must not give again what stands on this node's disk. */
+async function raiseAidFloor({ registry, cards }: AdoptParts, here: readonly Aid[]): Promise<void> {
+  const newest = [...here, ...cards.aids()].filter((aid) => Aid.safeParse(aid).success).sort().at(-1);
+  if (newest !== undefined) await registry.aids.raiseFloor(newest);
 }

@@ -47,6 +47,10 @@ export class InstanceCards {
     return this.#cards.get(aid);
   }
 
+  aids(): string[] {
+    return [...this.#cards.keys()];
+  }
+
   epochOf(aid: string): Epoch {
     return this.#cards.get(aid)?.epoch ?? 0;
   }
