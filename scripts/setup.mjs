@@ -73,6 +73,7 @@ export async function orSayWhy(work) {
     await work();
   } catch (error) {
     if (!(error instanceof SetupProblem)) throw error;
+    if (error.said) process.stderr.write(`${error.said}\n`);
     process.stderr.write(`appshot: ${error.message}\n`);
     process.exitCode = 1;
   }

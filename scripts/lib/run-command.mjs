@@ -1,15 +1,20 @@
 import { spawn } from 'node:child_process';
 import { paths, toolPath } from './paths.mjs';
 
-/** The problem and its remedy in one line: what the scripts print instead of a stack. */
-export class SetupProblem extends Error {}
+/** The problem and its remedy in one line, which the scripts print last; before it, what the failed command said. */
+export class SetupProblem extends Error {
+  constructor(message, said = '') {
+    super(message);
+    this.said = said;
+  }
+}
 
 const tailOf = (text, lines) => text.trimEnd().split('\n').slice(-lines).join('\n');
 
 /**
  * Runs a command in the repository's root and resolves to its output.
  * `show: true` passes the output through to the terminal instead of keeping it.
- * A non-zero status throws a SetupProblem that carries the last lines and `remedy`; `allowFailure` returns it instead.
+ * A non-zero status throws a SetupProblem that says `remedy`, with the last lines of output; `allowFailure` returns it instead.
  */
 export function runCommand(command, args, { env = {}, show = false, allowFailure = false, remedy = '' } = {}) {
   return new Promise((resolve, reject) => {
@@ -25,8 +30,7 @@ export function runCommand(command, args, { env = {}, show = false, allowFailure
     child.on('close', (status, signal) => {
       if (status === 0 || allowFailure) return resolve({ status, output });
       const how = signal ?? `status ${status}`;
-      const said = output ? `\n${tailOf(output, 30)}` : '';
-      reject(new SetupProblem(`${command} ${args.join(' ')} failed (${how}). ${remedy}`.trim() + said));
+      reject(new SetupProblem(remedy || `${command} ${args.join(' ')} failed (${how}); what it said stands above`, tailOf(output, 30)));
     });
   });
 }
