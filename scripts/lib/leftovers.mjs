@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { cleanEnginesBelow } from './engine-leftovers.mjs';
 import { runCommand } from './run-command.mjs';
 
 const parent = '/tmp';
@@ -48,6 +49,7 @@ export async function cleanLeftovers(ofPid) {
     if (ofPid === undefined ? await isAlive(pid) : pid !== ofPid) continue;
     const folder = runFolder(pid);
     await endProcesses(folder);
+    await cleanEnginesBelow(folder);
     await unmountBelow(folder);
     await rm(folder, { recursive: true, force: true });
   }

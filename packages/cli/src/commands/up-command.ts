@@ -14,7 +14,7 @@ export function addUpCommand(program: Command): void {
     .option('--api <host:port>', 'where the control API listens', '127.0.0.1:8081')
     .addOption(new Option('--redis <url>', 'use this Redis instead of starting one').env('APPSHOT_REDIS'))
     .addOption(new Option('--nats <url>', 'use this NATS instead of starting one').env('APPSHOT_NATS'))
-    .option('--addresses <cidr>', 'IPv4 addresses for instances, of no other use on this machine (default: 4,096 of 10.128.0.0/9, by the folder)')
+    .option('--addresses <cidr>', 'IPv4 addresses for instances, of no other use on this machine (default: 4,096 beginning somewhere from 10.128.0.0 to 10.207.240.0, by the folder)')
     .option('--node <name>', 'name of this node', nodeName())
     .option('--deploy <file...>', 'app files to deploy before it is ready', [])
     .option('--set <role.key=value...>', 'further settings of the roles', [])

@@ -10,7 +10,7 @@ export const AgentConfig = z.strictObject({
   redisUrl: z.url(),
   natsUrl: z.url(),
   /** Addresses of the farm, of which nodes lease theirs. */
-  addresses: z.cidrv4().default('10.213.0.0/16'),
+  addresses: z.cidrv4().default('10.212.0.0/16'),
   /** Milliseconds that a released address rests before it is given again. */
   addressRestMs: z.coerce.number().int().nonnegative().default(30_000),
   /** Addresses leased in advance. */
