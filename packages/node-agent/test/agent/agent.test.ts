@@ -1,0 +1,126 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { agentCalls, AppSpec, instanceEnded, nodeLoad, type Endpoint, type InstanceEnded, type NodeLoad } from '@appshot/protocol';
+import { connectRegistry, type Registry } from '@appshot/registry';
+import { connectBus, createLogger, FarmError, waitUntil, type Bus } from '@appshot/runtime';
+import { startNats, startRedis } from '@appshot/runtime/testing';
+import test from 'ava';
+import { run } from '../../src/run.js';
+
+const logger = createLogger('test');
+const node = 'n1';
+const calls = agentCalls(node);
+const fixtures = fileURLToPath(new URL('fixtures/', import.meta.url));
+const dir = mkdtempSync(path.join(tmpdir(), 'appshot-agent-'));
+
+let redis: Awaited<ReturnType<typeof startRedis>>;
+let nats: Awaited<ReturnType<typeof startNats>>;
+let bus: Bus;
+let registry: Registry;
+let agent: Awaited<ReturnType<typeof run>>;
+const ended: InstanceEnded[] = [];
+const loads: NodeLoad[] = [];
+
+const startAgent = () => run({ redisUrl: redis.url, natsUrl: nats.url, dir, node, addresses: '10.209.16.0/24', addressesSpare: 8, podsReady: 2, addressRestMs: 60_000 });
+const spec = (more: object = {}): AppSpec => AppSpec.parse({ name: 'counter', hosts: ['counter.localhost'], command: [process.execPath, 'counter.mjs'], cwd: fixtures, port: 3000, ready: { withinMs: 20_000 }, ...more });
+const visit = async ({ ip, port }: Endpoint): Promise<string> => (await fetch(`http://${ip}:${port}/`)).text();
+const codeOf = (call: Promise<unknown>): Promise<string> => call.then(() => 'none', (error: unknown) => FarmError.from(error).code);
+
+test.before(async () => {
+  [redis, nats] = await Promise.all([startRedis(), startNats()]);
+  bus = await connectBus({ url: nats.url, name: 'test', logger });
+  registry = await connectRegistry({ url: redis.url, logger });
+  await bus.subscribe(instanceEnded, (notice) => { ended.push(notice); });
+  await bus.subscribe(nodeLoad, (load) => { loads.push(load); });
+  agent = await startAgent();
+});
+
+test.after.always(async () => {
+  await agent.close();
+  await bus.close();
+  await registry.close();
+  await Promise.all([redis.stop(), nats.stop()]);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+test.serial('an instance is launched, sleeps, and wakes with its memory and its output', async (t) => {
+  const [aid] = await registry.aids.next() as [string];
+  const launch = { aid, epoch: 1, spec: spec() };
+  const [first, copy] = await Promise.all([bus.call(calls.launch, launch), bus.call(calls.launch, launch)]);
+  t.deepEqual(copy, first);
+  t.is(await visit(first.endpoint), '1');
+  t.is(await visit(first.endpoint), '2');
+  t.true((await registry.ips.heldBy(node)).includes(first.endpoint.ip));
+
+  const saved = await bus.call(calls.snapshot, { aid, epoch: 3, keepRunning: false });
+  t.true(saved.bytes > 0);
+  t.is((await registry.images.get(saved.image))?.app, 'counter');
+  t.deepEqual((await bus.call(calls.list, {})).running, []);
+  t.regex((await bus.call(calls.logs, { aid })).text, /counter started/);
+  await waitUntil(async () => !(await registry.ips.heldBy(node)).includes(first.endpoint.ip), { what: 'the address to be released' });
+
+  t.is(await codeOf(bus.call(calls.restore, { aid, epoch: 2, spec: spec() })), 'stale-epoch');
+  const woken = await bus.call(calls.restore, { aid, epoch: 4, spec: spec() });
+  t.is(await visit(woken.endpoint), '3');
+  t.is((await bus.call(calls.list, {})).running[0]?.epoch, 4);
+
+  t.true((await bus.call(calls.stop, { aid, epoch: 5, removeImage: true })).exited);
+  t.deepEqual(await bus.call(calls.list, {}), { running: [], images: [] });
+  t.is(await codeOf(bus.call(calls.launch, { ...launch, epoch: 6 })), 'illegal-transition');
+});
+
+test.serial('clones of a template answer for themselves', async (t) => {
+  const [aid, one, two] = await registry.aids.next(3) as [string, string, string];
+  const launched = await bus.call(calls.launch, { aid, epoch: 1, spec: spec() });
+  await visit(launched.endpoint);
+  const template = await bus.call(calls.snapshot, { aid, epoch: 2, keepRunning: true });
+  const clones = await Promise.all([one, two].map((clone) => bus.call(calls.clone, { aid: clone, epoch: 1, template: template.image, spec: spec() })));
+  t.is(new Set([launched, ...clones].map(({ endpoint }) => endpoint.ip)).size, 3);
+  t.deepEqual(await Promise.all([launched, ...clones].map(({ endpoint }) => visit(endpoint))), ['2', '2', '2']);
+  for (const each of [aid, one, two]) await bus.call(calls.stop, { aid: each, epoch: 9, removeImage: true });
+  await bus.call(calls.removeImage, { image: template.image });
+});
+
+test.serial('what runs goes on while its agent is away, and the next one knows it and its epoch', async (t) => {
+  const [aid] = await registry.aids.next() as [string];
+  const { endpoint } = await bus.call(calls.launch, { aid, epoch: 7, spec: spec() });
+  await agent.close();
+  t.is(await visit(endpoint), '1');
+  agent = await startAgent();
+  t.deepEqual((await bus.call(calls.list, {})).running, [{ aid, epoch: 7, endpoint }]);
+  t.is(await codeOf(bus.call(calls.stop, { aid, epoch: 6, removeImage: true })), 'stale-epoch');
+  // The same launch once more: the scheduler never got the answer.
+  t.deepEqual((await bus.call(calls.launch, { aid, epoch: 7, spec: spec() })).endpoint, endpoint);
+  t.is(await visit(endpoint), '2');
+  await bus.call(calls.stop, { aid, epoch: 8, removeImage: true });
+});
+
+test.serial('an instance that ends by itself is told, with how; one that is stopped is not', async (t) => {
+  const [aid] = await registry.aids.next() as [string];
+  const { endpoint } = await bus.call(calls.launch, { aid, epoch: 1, spec: spec() });
+  await fetch(`http://${endpoint.ip}:${endpoint.port}/exit`).catch(() => undefined);
+  const notice = await waitUntil(() => ended.find((one) => one.aid === aid), { what: 'the news of its end' });
+  t.is(notice.how, 'exited with status 7');
+  t.true((await bus.call(calls.stop, { aid, epoch: 2, removeImage: true })).exited);
+  t.is(ended.length, 1);
+});
+
+test.serial('the node says each second what it has and what each instance uses', async (t) => {
+  const [aid] = await registry.aids.next() as [string];
+  await bus.call(calls.launch, { aid, epoch: 1, spec: spec() });
+  const load = await waitUntil(() => loads.findLast((one) => one.instances.some((row) => row.aid === aid)), { what: 'a heartbeat with the instance' });
+  t.true((load.instances[0]?.memoryBytes ?? 0) > 1_000_000);
+  t.is(load.instances[0]?.epoch, 1);
+  t.is((await registry.nodes.list())[0]?.node, node);
+  await bus.call(calls.stop, { aid, epoch: 2, removeImage: true });
+});
+
+test.serial('a command that does not exist, and one that is never ready, are named and leave nothing', async (t) => {
+  const [missing, silent] = await registry.aids.next(2) as [string, string];
+  t.is(await codeOf(bus.call(calls.launch, { aid: missing, epoch: 1, spec: spec({ command: ['no-such-program'] }) })), 'command-not-found');
+  const idle = spec({ command: ['sleep', '1000'], ready: { withinMs: 500 } });
+  t.is(await codeOf(bus.call(calls.launch, { aid: silent, epoch: 1, spec: idle })), 'not-ready-in-time');
+  t.deepEqual((await bus.call(calls.list, {})).running, []);
+});
