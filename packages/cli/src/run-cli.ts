@@ -5,6 +5,7 @@ import { addInstanceCommands } from './commands/instance-commands.js';
 import { addListCommands } from './commands/list-commands.js';
 import { addRoleCommands } from './commands/role-commands.js';
 import { addStreamCommands } from './commands/stream-commands.js';
+import { addTopCommand } from './commands/top-command.js';
 import { addUpCommand } from './commands/up-command.js';
 import { printError } from './output/print-error.js';
 
@@ -22,6 +23,7 @@ export async function runCli(args: readonly string[]): Promise<number> {
   addListCommands(program);
   addInstanceCommands(program);
   addStreamCommands(program);
+  addTopCommand(program);
   addRoleCommands(program);
   for (const command of [program, ...program.commands]) command.exitOverride();
   try {

@@ -16,6 +16,22 @@ export const InstanceListing = z.object({
 });
 export type InstanceListing = z.infer<typeof InstanceListing>;
 
+/** Answer of GET /top. */
+export const Top = z.object({
+  at: Millis,
+  apps: z.array(z.object({
+    app: AppName,
+    states: z.record(z.string(), z.number()),
+    inFlight: z.number(),
+    held: z.number(),
+    arrivedPerS: z.number(),
+    p95Ms: z.number().nullable(),
+    memoryBytes: z.number(),
+    cpuUsed: z.number(),
+  })),
+});
+export type Top = z.infer<typeof Top>;
+
 /** What a verb that works on instances answers for each. */
 export const Outcome = z.looseObject({ aid: z.string(), phases: Phases.optional() });
 export type Outcome = z.infer<typeof Outcome>;

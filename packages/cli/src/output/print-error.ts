@@ -22,8 +22,8 @@ function detailsOf({ code, facts, cause, stack }: FarmError): string[] {
 
 function problemLine(problem: unknown): string {
   if (typeof problem !== 'object' || problem === null) return String(problem);
-  const { line, at, path, what, message, allowed } = problem as Record<string, unknown>;
+  const { line, at, path, what, problem: said, allowed } = problem as Record<string, unknown>;
   const where = line !== undefined ? `line ${String(line)}: ` : '';
   const which = at ?? path;
-  return `${where}${which !== undefined && which !== '' ? `${String(which)}: ` : ''}${String(what ?? message ?? '')}${allowed !== undefined ? ` (allowed: ${String(allowed)})` : ''}`;
+  return `${where}${which !== undefined && which !== '' ? `${String(which)}: ` : ''}${String(said ?? what ?? '')}${allowed !== undefined ? ` (allowed: ${String(allowed)})` : ''}`;
 }
