@@ -50,7 +50,7 @@ test('a child that is killed is started again within a second, and that is told'
 test('a child that ends at its start is an error that names its log', async (t) => {
   const { dir, child } = fixture(t);
   const error = await t.throwsAsync(child('console.error("no such file"); process.exit(3)').start(), { instanceOf: FarmError });
-  t.regex(error.message, /role ended at its start \(status 3\); .*role\.log says why/);
+  t.regex(error.message, /^role ended at its start \(status 3\): no such file \(.*role\.log\)$/);
   t.is(readFileSync(path.join(dir, 'role.log'), 'utf8'), 'no such file\n');
 });
 

@@ -3,6 +3,7 @@ import { openSync, closeSync, renameSync, statSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { FarmError, type Logger } from '@appshot/runtime';
 import type { ChildPids } from './child-pids.js';
+import { lastWords } from './last-words.js';
 
 export interface ChildSpec {
   readonly name: string;
@@ -121,8 +122,9 @@ export class ChildRole {
     const outcome = await Promise.race([ready.then(() => 'ready' as const), this.#exited.then(() => 'ended' as const), late]);
     clearTimeout(timer);
     if (outcome === 'ready') return;
-    const what = outcome === 'late' ? `was not ready within ${readyWithinMs} ms` : `ended at its start (${ended() ?? ''})`;
-    throw new FarmError('unavailable', `${this.name} ${what}; ${this.#spec.logFile} says why`);
+    const { logFile } = this.#spec;
+    if (outcome === 'late') throw new FarmError('unavailable', `${this.name} was not ready within ${readyWithinMs} ms; see ${logFile}`);
+    throw new FarmError('unavailable', `${this.name} ended at its start (${ended() ?? ''}): ${lastWords(logFile)} (${logFile})`);
   }
 
   #onDeath(how: string, livedMs: number): void {
