@@ -1,6 +1,5 @@
 import os from 'node:os';
 import { Option, type Command } from 'commander';
-import { runUp } from '../up/run-up.js';
 import type { UpOptions } from '../up/up-options.js';
 
 /** The machine's name as the name of a node: letters, digits, "_" and "-". */
@@ -18,5 +17,9 @@ export function addUpCommand(program: Command): void {
     .option('--node <name>', 'name of this node', nodeName())
     .option('--deploy <file...>', 'app files to deploy before it is ready', [])
     .option('--set <role.key=value...>', 'further settings of the roles', [])
-    .action((options: UpOptions) => runUp(options));
+    .action(async (options: UpOptions) => {
+      // Loaded only here: the other commands should not wait for it.
+      const { runUp } = await import('../up/run-up.js');
+      await runUp(options);
+    });
 }
