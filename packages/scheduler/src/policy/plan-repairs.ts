@@ -1,9 +1,9 @@
-import type { Aid, Epoch, InstanceRecord, InstanceState, Millis, RoleId } from '@appshot/protocol';
+import type { Aid, Endpoint, Epoch, InstanceRecord, InstanceState, Millis, RoleId } from '@appshot/protocol';
 
 /** What one agent really has. */
 export interface NodeListing {
   readonly node: RoleId;
-  readonly running: readonly { readonly aid: Aid; readonly epoch: Epoch }[];
+  readonly running: readonly { readonly aid: Aid; readonly epoch: Epoch; readonly endpoint: Endpoint | null }[];
   readonly images: readonly string[];
 }
 
@@ -13,13 +13,15 @@ export interface RegistryView {
   readonly instances: readonly InstanceRecord[];
   /** Templates of all apps. */
   readonly templates: readonly string[];
+  /** Number of apps. */
+  readonly apps: number;
 }
 
 export type Repair =
   /** A transition whose owner has gone: the agent's call is repeated, whoever repeats it. */
   | { readonly kind: 'finish'; readonly aid: Aid; readonly state: InstanceState }
-  /** The registry says it sleeps, the node runs it. */
-  | { readonly kind: 'adopt'; readonly aid: Aid }
+  /** The node runs it, and the registry says that it sleeps, or is behind with its epoch: it lost its last writes. */
+  | { readonly kind: 'adopt'; readonly aid: Aid; readonly epoch: Epoch; readonly endpoint: Endpoint }
   /** The registry says it runs or sleeps here, and neither process nor image is left. */
   | { readonly kind: 'lost'; readonly aid: Aid; readonly because: 'not-running' | 'image-missing' }
   | { readonly kind: 'stop-orphan'; readonly node: RoleId; readonly aid: Aid; readonly epoch: Epoch }
@@ -44,7 +46,9 @@ export const repairTuning = {
  * A node that did not answer is not looked at: its instances may well be serving.
  */
 export function planRepairs(listing: NodeListing, registry: RegistryView, before: Suspicions, now: Millis): { repairs: Repair[]; suspicions: Suspicions } {
-  const found = [...wrongInstances(listing, registry, now), ...orphans(listing, registry), ...spareImages(listing, registry)];
+  // A registry without anything is more likely to have lost it than right: what nodes have may be all that is left.
+  const isEmpty = registry.apps === 0 && registry.instances.length === 0;
+  const found = isEmpty ? [] : [...wrongInstances(listing, registry, now), ...orphans(listing, registry), ...spareImages(listing, registry)];
   const suspicions: Record<string, Millis> = {};
   const repairs: Repair[] = [];
   for (const { repair, key, sureAfterMs } of found) {
@@ -58,10 +62,10 @@ export function planRepairs(listing: NodeListing, registry: RegistryView, before
 interface Finding { readonly repair: Repair; readonly key: string; readonly sureAfterMs: number }
 
 function wrongInstances(listing: NodeListing, registry: RegistryView, now: Millis): Finding[] {
-  const running = new Set(listing.running.map((one) => one.aid));
+  const running = new Map(listing.running.map((one) => [one.aid, one]));
   const images = new Set(listing.images);
   return registry.instances.filter((one) => one.node === listing.node).flatMap((record) => {
-    const repair = repairOf(record, running.has(record.aid), images, now);
+    const repair = repairOf(record, running.get(record.aid), images, now);
     if (repair === null) return [];
     // A transition that is old enough has waited already.
     const sureAfterMs = repair.kind === 'finish' ? 0 : repairTuning.sureAfterMs;
@@ -69,14 +73,15 @@ function wrongInstances(listing: NodeListing, registry: RegistryView, now: Milli
   });
 }
 
-function repairOf(record: InstanceRecord, isRunning: boolean, images: ReadonlySet<string>, now: Millis): Repair | null {
+function repairOf(record: InstanceRecord, running: NodeListing['running'][number] | undefined, images: ReadonlySet<string>, now: Millis): Repair | null {
   const age = now - record.since;
   const finish: Repair = { kind: 'finish', aid: record.aid, state: record.state };
   switch (record.state) {
     case 'ready':
-      return isRunning ? null : { kind: 'lost', aid: record.aid, because: 'not-running' };
+      if (running === undefined) return { kind: 'lost', aid: record.aid, because: 'not-running' };
+      return running.epoch > record.epoch ? adoption(running, record.endpoint) : null;
     case 'asleep':
-      if (isRunning) return { kind: 'adopt', aid: record.aid };
+      if (running !== undefined) return adoption(running);
       return images.has(record.image ?? record.aid) ? null : { kind: 'lost', aid: record.aid, because: 'image-missing' };
     case 'draining':
       return age >= repairTuning.drainingAfterMs ? finish : null;
@@ -90,6 +95,11 @@ function repairOf(record: InstanceRecord, isRunning: boolean, images: ReadonlySe
     case 'gone':
       return null;
   }
+}
+
+function adoption({ aid, epoch, endpoint }: NodeListing['running'][number], known?: Endpoint): Repair | null {
+  const at = endpoint ?? known;
+  return at === undefined ? null : { kind: 'adopt', aid, epoch, endpoint: at };
 }
 
 function orphans(listing: NodeListing, registry: RegistryView): Finding[] {

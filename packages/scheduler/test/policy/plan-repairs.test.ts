@@ -4,13 +4,14 @@ import { InstanceState, type InstanceRecord } from '@appshot/protocol';
 import { planRepairs, repairTuning, type NodeListing, type RegistryView, type Repair } from '../../src/policy/plan-repairs.js';
 
 const now = 1_000_000;
+const endpoint = { ip: '10.0.0.1', port: 80 };
 const aid = (n: number): string => `a${n.toString(16).padStart(13, '0')}`;
 const record = (n: number, state: InstanceState, part: Partial<InstanceRecord> = {}): InstanceRecord => ({
   aid: aid(n), app: 'shop', version: 1, state, epoch: 3, node: 'n1', memoryBytes: 0, pids: 0, since: 0, reason: 'test', ...part,
 });
 const listing = (running: number[] = [], images: string[] = []): NodeListing =>
-  ({ node: 'n1', running: running.map((n) => ({ aid: aid(n), epoch: 3 })), images });
-const registry = (instances: InstanceRecord[], templates: string[] = []): RegistryView => ({ instances, templates });
+  ({ node: 'n1', running: running.map((n) => ({ aid: aid(n), epoch: 3, endpoint })), images });
+const registry = (instances: InstanceRecord[], templates: string[] = []): RegistryView => ({ instances, templates, apps: 1 });
 
 /** What is planned when things stay as they are for long enough. */
 function settled(list: NodeListing, view: RegistryView): Repair[] {
@@ -30,9 +31,17 @@ test('nothing is destroyed on one look', (t) => {
 test('each disagreement has its repair', (t) => {
   t.deepEqual(settled(listing(), registry([record(1, 'ready')])), [{ kind: 'lost', aid: aid(1), because: 'not-running' }]);
   t.deepEqual(settled(listing(), registry([record(1, 'asleep')])), [{ kind: 'lost', aid: aid(1), because: 'image-missing' }]);
-  t.deepEqual(settled(listing([1]), registry([record(1, 'asleep')])), [{ kind: 'adopt', aid: aid(1) }]);
+  t.deepEqual(settled(listing([1]), registry([record(1, 'asleep')])), [{ kind: 'adopt', aid: aid(1), epoch: 3, endpoint }]);
   t.deepEqual(settled(listing([9]), registry([])), [{ kind: 'stop-orphan', node: 'n1', aid: aid(9), epoch: 3 }]);
   t.deepEqual(settled(listing([], ['old']), registry([])), [{ kind: 'remove-image', node: 'n1', image: 'old' }]);
+});
+
+test('a registry that lost its last writes catches up with the node', (t) => {
+  t.deepEqual(settled(listing([1]), registry([record(1, 'ready', { epoch: 2 })])), [{ kind: 'adopt', aid: aid(1), epoch: 3, endpoint }]);
+});
+
+test('a registry that has lost everything destroys nothing', (t) => {
+  t.deepEqual(settled(listing([9], ['old']), { instances: [], templates: [], apps: 0 }), []);
 });
 
 test('a transition that somebody left half done is finished, a young one is left alone', (t) => {
@@ -73,7 +82,7 @@ function applied(farm: { list: NodeListing; view: RegistryView }, repair: Repair
   const without = (one: string): InstanceRecord[] => view.instances.filter((other) => other.aid !== one);
   const set = (one: string, state: InstanceState): InstanceRecord[] => view.instances.map((other) => (other.aid === one ? { ...other, state } : other));
   const stop = (one: string): NodeListing => ({ ...list, running: list.running.filter((other) => other.aid !== one) });
-  const run = (one: string): NodeListing => ({ ...stop(one), running: [...stop(one).running, { aid: one, epoch: 3 }] });
+  const run = (one: string): NodeListing => ({ ...stop(one), running: [...stop(one).running, { aid: one, epoch: 3, endpoint }] });
   switch (repair.kind) {
     case 'adopt': return { list, view: { ...view, instances: set(repair.aid, 'ready') } };
     case 'lost': return { list: { ...list, images: list.images.filter((image) => image !== repair.aid) }, view: { ...view, instances: without(repair.aid) } };

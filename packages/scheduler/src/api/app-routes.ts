@@ -1,0 +1,51 @@
+import { AppName, AppRecord } from '@appshot/protocol';
+import { FarmError } from '@appshot/runtime';
+import { z } from 'zod';
+import { parseAppFile, type ParsedAppFile } from '../app-file/parse-app-file.js';
+import type { Farm } from '../farm.js';
+import { deployApp } from '../ops/deploy-app.js';
+import { removeApp } from '../ops/remove-app.js';
+import { apiRoute, type ApiRoute } from './api-route.js';
+
+const Deploy = z.object({
+  /** The app file, YAML. */
+  text: z.string().max(1_000_000),
+  /** The folder in which it lies, absolute; its `cwd` is relative to it. */
+  baseDir: z.string().startsWith('/'),
+  /** False: an app that is deployed just so already is left alone. Otherwise it gets a new version: its files may have changed. */
+  replace: z.boolean().default(true),
+});
+
+/** Deploying and removing. */
+export function appRoutes(farm: Farm): ApiRoute[] {
+  return [
+    apiRoute({
+      method: 'POST', path: '/apps', summary: 'Deploys an app from its app file; answers when it is ready.', body: Deploy, answers: AppRecord,
+      handle: async ({ body }) => {
+        const parsed = parseAppFile(body.text, body.baseDir);
+        try {
+          return await deployApp(farm, parsed.spec, { keepSame: !body.replace });
+        } catch (error) {
+          throw withLine(FarmError.from(error), parsed);
+        }
+      },
+    }),
+    apiRoute({ method: 'GET', path: '/apps', summary: 'Every app.', answers: z.array(AppRecord), handle: async () => farm.registry.apps.list() }),
+    apiRoute({
+      method: 'DELETE', path: '/apps/:app', summary: 'Stops an app and forgets it, with its images.', params: z.object({ app: AppName }), answers: z.object({ app: AppName }),
+      handle: async ({ params }) => {
+        await removeApp(farm, params.app);
+        return { app: params.app };
+      },
+    }),
+  ];
+}
+
+/** What only the farm can see wrong with an app file is shown at its line too. */
+function withLine(error: FarmError, { spec, lineOf }: ParsedAppFile): FarmError {
+  const host = error.facts?.['host'];
+  if (error.code !== 'host-taken' || typeof host !== 'string') return error;
+  const index = spec.hosts.indexOf(host);
+  const problem = { line: lineOf(['hosts', index]), path: `hosts[${index}]`, problem: error.message, allowed: 'host names of no other app' };
+  return new FarmError('host-taken', `line ${problem.line}: ${error.message}`, { facts: { ...error.facts, problems: [problem] }, cause: error });
+}

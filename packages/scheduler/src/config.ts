@@ -1,0 +1,29 @@
+import { randomBytes } from 'node:crypto';
+import { RoleId } from '@appshot/protocol';
+import { z } from 'zod';
+
+const ms = (fallback: number) => z.coerce.number().int().min(1).max(86_400_000).default(fallback);
+
+/** Everything that can be set about a scheduler. Times are milliseconds. */
+export const SchedulerConfig = z.strictObject({
+  /** Name of this scheduler in the farm; by default new with every start. */
+  id: RoleId.default(() => `scheduler-${randomBytes(4).toString('hex')}`),
+  redisUrl: z.url(),
+  natsUrl: z.url(),
+  /** Where the control API listens, HOST:PORT; port 0 takes a free one. It has no login: keep it on a loopback or private address. */
+  api: z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/, 'HOST:PORT').default('127.0.0.1:8081'),
+
+  /** How often every app is looked at; edges in its traffic are looked at at once. */
+  tickMs: ms(200),
+  /** How often nodes are compared with the registry. */
+  reconcileEveryMs: ms(2_000),
+  /** How long a gateway's wake is worked on before it is answered with "try again". Below the 60 s that a gateway waits. */
+  wakeWithinMs: ms(50_000),
+  /** How long gateways get to finish the requests of an instance that goes for good. */
+  retireDrainMs: ms(30_000),
+  /** The same for one that goes to sleep because it is idle: it has none, or is not idle after all. */
+  sleepDrainMs: ms(2_000),
+  /** The same for one that is put to sleep by hand. */
+  askedSleepDrainMs: ms(10_000),
+});
+export type SchedulerConfig = z.output<typeof SchedulerConfig>;

@@ -1,0 +1,103 @@
+import { agentCalls, type AppSpec, type InstanceRecord, type Phases, type Started } from '@appshot/protocol';
+import { FarmError } from '@appshot/runtime';
+import type { Farm } from '../farm.js';
+import { pauseAfter, withWake } from '../site-notes.js';
+import { advance } from './advance.js';
+import { callAgent } from './call-agent.js';
+import { finishStop } from './retire-instance.js';
+
+export type How = 'restore' | 'launch' | 'clone';
+
+export type BroughtUp =
+  | { readonly kind: 'up'; readonly record: InstanceRecord; readonly how: How; readonly phases: Phases }
+  | { readonly kind: 'overtaken' }
+  /** `imageUnusable`: what it was to be made from is broken or fits no longer, and another way has to be taken. */
+  | { readonly kind: 'failed'; readonly error: FarmError; readonly how: How; readonly imageUnusable: boolean };
+
+const hows: Partial<Record<InstanceRecord['state'], How>> = { restoring: 'restore', launching: 'launch', cloning: 'clone' };
+const eventTypes = { restore: 'woken', launch: 'launched', clone: 'cloned' } as const;
+
+export interface BringUpWish {
+  readonly because: string;
+  /** When it was asked for, on performance.now()'s clock. */
+  readonly askedAt?: number;
+  /** The app's specification, when the registry does not have it yet. */
+  readonly spec?: AppSpec;
+}
+
+/**
+ * Ends a transition that somebody has begun: an instance that is restoring, launching or cloning becomes ready. Whoever
+ * finds such an instance may call this; agents answer the same call twice and the registry lets one of the callers win.
+ */
+export function bringUp(farm: Farm, record: InstanceRecord, wish: BringUpWish): Promise<BroughtUp> {
+  return farm.underway.join(`up:${record.aid}:${record.epoch}`, async () => {
+    const how = hows[record.state];
+    if (how === undefined) return { kind: 'overtaken' };
+    const calledAt = performance.now();
+    const decide = calledAt - (wish.askedAt ?? calledAt);
+    try {
+      const started = await callToStart(farm, record, wish.spec);
+      return await becameReady(farm, record, { started, how, because: wish.because, decide, calledAt });
+    } catch (thrown) {
+      return await couldNotStart(farm, record, { how, error: FarmError.from(thrown) });
+    }
+  });
+}
+
+async function callToStart(farm: Farm, record: InstanceRecord, given: AppSpec | undefined): Promise<Started> {
+  const spec = given ?? (await specOf(farm, record.app));
+  const target = { aid: record.aid, epoch: record.epoch, spec };
+  const calls = agentCalls(record.node);
+  if (record.state === 'restoring') return callAgent(farm, calls.restore, target);
+  if (record.state === 'launching') return callAgent(farm, calls.launch, target, spec.ready.withinMs + 15_000);
+  if (record.image === undefined) throw new FarmError('internal', `${record.aid} is cloning and has no template`);
+  return callAgent(farm, calls.clone, { ...target, template: record.image });
+}
+
+async function specOf(farm: Farm, app: string): Promise<AppSpec> {
+  const record = farm.view.of(app).record ?? (await farm.registry.apps.get(app));
+  if (record === undefined) throw new FarmError('not-found', `there is no app "${app}"`);
+  return record.spec;
+}
+
+async function becameReady(farm: Farm, record: InstanceRecord, up: { started: Started; how: How; because: string; decide: number; calledAt: number }): Promise<BroughtUp> {
+  const answeredAt = performance.now();
+  const { started, how } = up;
+  const moved = await advance(farm, record, 'ready', { reason: up.because, patch: { endpoint: started.endpoint, pids: started.pids } });
+  if (moved.kind === 'overtaken') return { kind: 'overtaken' };
+  const inAgent = Object.values(started.phases).reduce((sum, ms) => sum + ms, 0);
+  const phases: Phases = { decide: up.decide, ...started.phases, call: Math.max(0, answeredAt - up.calledAt - inAgent), record: performance.now() - answeredAt };
+  const notes = farm.memory.of(record.app, farm.now());
+  notes.startFailures = 0;
+  notes.startError = null;
+  if (how === 'restore') notes.wakeMs = withWake(notes.wakeMs, Object.values(phases).reduce((sum, ms) => sum + ms, 0));
+  farm.meters.cameUp(how, phases);
+  farm.events.ofInstance(record, { type: eventTypes[how], because: up.because, phases });
+  return { kind: 'up', record: moved.record, how, phases };
+}
+
+async function couldNotStart(farm: Farm, record: InstanceRecord, { how, error }: { how: How; error: FarmError }): Promise<BroughtUp> {
+  farm.meters.failures.inc({ type: how, code: error.code });
+  farm.logger.warn({ err: error, aid: record.aid, app: record.app, how }, 'an instance could not be brought up');
+  // Whether it runs now is not known. It stays as it is, and whoever looks next repeats the call at the same epoch.
+  if (error.code === 'unavailable' || (error.code === 'timeout' && how === 'restore')) return { kind: 'failed', error, how, imageUnusable: false };
+  const imageUnusable = how !== 'launch' && ['image-invalid', 'environment-mismatch', 'not-found'].includes(error.code);
+  if (how === 'restore' && !imageUnusable) await advance(farm, record, 'asleep', { reason: `could not be restored: ${error.message}` });
+  else await giveUp(farm, record, error);
+  if (!imageUnusable) {
+    const notes = farm.memory.of(record.app, farm.now());
+    notes.startFailures += 1;
+    notes.startNotBefore = farm.now() + pauseAfter(notes.startFailures);
+    notes.startError = error.message;
+  }
+  return { kind: 'failed', error, how, imageUnusable };
+}
+
+/** The instance will never run: said, cleaned up after on its node, and forgotten. */
+export async function giveUp(farm: Farm, record: InstanceRecord, error: FarmError, type: 'failed' | 'lost' = 'failed'): Promise<void> {
+  const failed = await advance(farm, record, 'failed', { reason: error.message });
+  if (failed.kind === 'overtaken') return;
+  farm.events.ofInstance(record, { type, because: error.message, facts: { code: error.code, state: record.state, ...error.facts } });
+  // Not waited for: whoever asked goes another way meanwhile, and the next reconciling takes up what is left.
+  void finishStop(farm, failed.record).catch((err: unknown) => farm.logger.warn({ err, aid: record.aid }, 'a failed instance could not be cleaned up yet'));
+}

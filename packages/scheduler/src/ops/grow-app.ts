@@ -1,0 +1,46 @@
+import type { AppName, InstanceRecord } from '@appshot/protocol';
+import { FarmError } from '@appshot/runtime';
+import type { Farm } from '../farm.js';
+import { advance } from './advance.js';
+import { beginInstance } from './begin-instance.js';
+import { bringUp, type BroughtUp } from './bring-up.js';
+
+export interface GrowWish {
+  readonly because: string;
+  /** How many more, by what the registry says now: asked again once nobody else can decide the same. */
+  readonly count: (instances: readonly InstanceRecord[]) => number;
+  /** Leave those that sleep asleep: new ones are wanted. */
+  readonly onlyClones?: boolean;
+}
+
+export type Grown =
+  | { readonly kind: 'grown'; readonly outcomes: readonly BroughtUp[] }
+  /** Another scheduler is deciding this. */
+  | { readonly kind: 'taken' };
+
+/**
+ * More instances of an app: those that sleep first, then clones, then launches where there is no template.
+ * The records are made under a lease, which ends before the agents are asked: others then see them as coming.
+ */
+export async function growApp(farm: Farm, app: AppName, wish: GrowWish): Promise<Grown> {
+  const askedAt = performance.now();
+  const begun = await farm.leases.hold(`app:${app}`, () => beginAll(farm, app, wish));
+  if (begun.kind === 'taken') return begun;
+  farm.memory.of(app, farm.now()).lastGrownAt = farm.now();
+  const outcomes = await Promise.all(begun.value.map((record) => bringUp(farm, record, { because: wish.because, askedAt })));
+  return { kind: 'grown', outcomes };
+}
+
+async function beginAll(farm: Farm, app: AppName, wish: GrowWish): Promise<InstanceRecord[]> {
+  const [record, instances] = await Promise.all([farm.registry.apps.get(app), farm.registry.instances.ofApp(app)]);
+  if (record === undefined) throw new FarmError('not-found', `there is no app "${app}"`);
+  const asleep = wish.onlyClones === true ? [] : instances.filter((one) => one.state === 'asleep' && one.version === record.version);
+  const begun: InstanceRecord[] = [];
+  for (let left = wish.count(instances); left > 0; left--) {
+    const sleeper = asleep.shift();
+    const woken = sleeper === undefined ? null : await advance(farm, sleeper, 'restoring', { reason: wish.because });
+    if (woken?.kind === 'done') begun.push(woken.record);
+    else begun.push(await beginInstance(farm, record, record.template === null ? 'command' : 'template', { because: wish.because, onlyFirst: false }));
+  }
+  return begun;
+}
