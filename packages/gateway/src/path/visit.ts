@@ -27,14 +27,15 @@ export class Visit {
   resent = 0;
   over = false;
 
-  constructor(owner: VisitOwner, parts: { site: Site; incoming: IncomingMessage; request: PreparedRequest; response: GatewayResponse; now: number; upgradeHead: Buffer | undefined }) {
+  // By position: an object of named parts would be made and thrown away with every request.
+  constructor(owner: VisitOwner, site: Site, incoming: IncomingMessage, response: GatewayResponse, request: PreparedRequest, now: number, upgradeHead: Buffer | undefined) {
     this.owner = owner;
-    this.site = parts.site;
-    this.incoming = parts.incoming;
-    this.request = parts.request;
-    this.response = parts.response;
-    this.arrivedAt = parts.now;
-    this.upgradeHead = parts.upgradeHead;
+    this.site = site;
+    this.incoming = incoming;
+    this.request = request;
+    this.response = response;
+    this.arrivedAt = now;
+    this.upgradeHead = upgradeHead;
   }
 
   get waited(): boolean {

@@ -20,7 +20,9 @@ export class Connection {
 
   constructor({ ip, port }: Endpoint, limits: ConnectionLimits) {
     this.client = new Client(`http://${ip}:${port}`, {
-      pipelining: 1,
+      // Never used: the pool gives a connection one request at a time. With 1 the client adds a turn of the event loop
+      // and an event to every request, to be sure of what the pool already is.
+      pipelining: 2,
       maxHeaderSize: limits.maxHeaderBytes,
       connectTimeout: limits.connectWithinMs,
       headersTimeout: limits.responseWithinMs,

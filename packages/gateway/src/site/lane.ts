@@ -63,10 +63,6 @@ export class Lane {
     return this.#pool;
   }
 
-  entered(): void {
-    this.inFlight += 1;
-  }
-
   left(): void {
     this.inFlight -= 1;
     if (this.inFlight === 0 && this.#watchers.size > 0) this.#tell();

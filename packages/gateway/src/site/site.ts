@@ -1,6 +1,7 @@
 import type { Aid, Endpoint, Route } from '@appshot/protocol';
 import type { WakeNote } from '../headers/server-timing.js';
 import type { Visit } from '../path/visit.js';
+import { SiteTally } from '../traffic/site-tally.js';
 import { chooseLane } from './choose-lane.js';
 import { HoldQueue } from './hold-queue.js';
 import { Lane, type LaneFacts, type LaneLimits } from './lane.js';
@@ -35,6 +36,9 @@ export class Site {
   waking = false;
   lastWake: { readonly note: WakeNote; readonly at: number } | undefined;
   removed = false;
+  readonly tally = new SiteTally();
+  /** The report that is due: its timer and when it fires, and when the last one was made. */
+  readonly report: { timer: NodeJS.Timeout | undefined; at: number; reportedAt: number } = { timer: undefined, at: 0, reportedAt: -Infinity };
 
   readonly #options: SiteOptions;
   readonly #lanes = new Map<Aid, Lane>();

@@ -12,13 +12,6 @@ export interface ReporterOptions {
   readonly trafficRefreshMs: number;
 }
 
-interface Due {
-  timer: NodeJS.Timeout | undefined;
-  /** When the timer fires; by `performance.now()`. */
-  at: number;
-  reportedAt: number;
-}
-
 /**
  * Tells the farm of each site's traffic: within its period after anything changes, and at once on an edge. A visitor who
  * makes one request after another makes two edges with each: then at once means `trafficEdgeEveryMs` after the last report.
@@ -27,7 +20,6 @@ export class TrafficReporter implements TrafficWatcher {
   readonly #bus: Bus;
   readonly #options: ReporterOptions;
   readonly #logger: Logger;
-  readonly #due = new Map<Site, Due>();
   readonly #sites: () => Iterable<Site>;
   #refresh: NodeJS.Timeout | undefined;
   #stopStatus: (() => void) | undefined;
@@ -46,51 +38,42 @@ export class TrafficReporter implements TrafficWatcher {
   }
 
   changed(site: Site): void {
-    const due = this.#dueOf(site);
-    if (due.timer === undefined) this.#schedule(site, due, performance.now() + this.#options.trafficEveryMs);
+    if (site.report.timer === undefined) this.#schedule(site, performance.now() + this.#options.trafficEveryMs);
   }
 
   edge(site: Site): void {
-    const due = this.#dueOf(site);
-    const at = Math.max(performance.now(), due.reportedAt + this.#options.trafficEdgeEveryMs);
-    if (due.timer === undefined || at < due.at) this.#schedule(site, due, at);
+    const { report } = site;
+    const soonest = report.reportedAt + this.#options.trafficEdgeEveryMs;
+    if (report.timer !== undefined && report.at <= soonest) return;
+    this.#schedule(site, Math.max(performance.now(), soonest));
   }
 
-  /** Tells what has not been told, and nothing more after it. */
+  /** Tells what has not been told. */
   close(): void {
     clearInterval(this.#refresh);
     this.#stopStatus?.();
-    for (const [site, due] of this.#due) if (due.timer !== undefined) this.#tell(site, due);
-    for (const due of this.#due.values()) clearTimeout(due.timer);
-    this.#due.clear();
+    this.#report((site) => site.report.timer !== undefined);
   }
 
   #report(which: (site: Site) => boolean): void {
-    for (const site of this.#sites()) if (which(site)) this.#tell(site, this.#dueOf(site));
+    for (const site of this.#sites()) if (which(site)) this.#tell(site);
   }
 
-  #dueOf(site: Site): Due {
-    let due = this.#due.get(site);
-    if (due === undefined) this.#due.set(site, (due = { timer: undefined, at: 0, reportedAt: -Infinity }));
-    return due;
+  #schedule(site: Site, at: number): void {
+    const { report } = site;
+    clearTimeout(report.timer);
+    report.at = at;
+    // Never in this turn of the loop: the request goes first.
+    report.timer = setTimeout(() => this.#tell(site), Math.max(0, at - performance.now()));
   }
 
-  #schedule(site: Site, due: Due, at: number): void {
-    clearTimeout(due.timer);
-    due.at = at;
-    const waitMs = at - performance.now();
-    // Not in this turn of the loop: the request goes first.
-    due.timer = setTimeout(() => this.#tell(site, due), Math.max(0, waitMs));
-  }
-
-  #tell(site: Site, due: Due): void {
-    clearTimeout(due.timer);
-    due.timer = undefined;
+  #tell(site: Site): void {
+    clearTimeout(site.report.timer);
+    site.report.timer = undefined;
     const now = performance.now();
-    due.reportedAt = now;
+    site.report.reportedAt = now;
     this.#publish(trafficOf(site, { gateway: this.#options.id, at: Date.now(), now }));
     forgetReported(site);
-    if (site.removed && site.inFlight === 0) this.#due.delete(site);
   }
 
   #publish(body: Traffic): void {
