@@ -13,6 +13,8 @@ export interface SiteNotes {
   sleepFailures: number;
   /** What a visitor waits for its wake, milliseconds; a moving mean. */
   wakeMs: number;
+  /** What an instance used when it was last put to sleep, bytes; 0 when that is not known. */
+  memoryBytes: number;
   /** The version of which no template can be made. */
   templateImpossible: number | null;
   templateNotBefore: Millis;
@@ -32,7 +34,7 @@ export class SiteMemory {
     let notes = this.#notes.get(app);
     if (notes === undefined) {
       notes = {
-        observedSince: now, desired: [], lastGrownAt: null, sleepNotBefore: 0, sleepFailures: 0, wakeMs: firstWakeMs,
+        observedSince: now, desired: [], lastGrownAt: null, sleepNotBefore: 0, sleepFailures: 0, wakeMs: firstWakeMs, memoryBytes: 0,
         templateImpossible: null, templateNotBefore: 0, startFailures: 0, startNotBefore: 0, startError: null,
       };
       this.#notes.set(app, notes);

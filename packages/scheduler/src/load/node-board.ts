@@ -1,21 +1,43 @@
 import type { Aid, AppName, Millis, NodeLoad, RoleId } from '@appshot/protocol';
 import { placeTuning, roomOn, type NodeView } from '../policy/choose-node.js';
 
-/** How long a placed instance's memory is counted on top of what the node reports, milliseconds: two heartbeats. */
+/** Memory given or freed that the node's reports do not show yet, bytes; negative when freed. */
+interface Promised {
+  readonly node: RoleId;
+  readonly bytes: number;
+  readonly aids: readonly Aid[];
+  /** What a report has to say of these instances for it to be counted in there. */
+  readonly shownWhen: 'running' | 'gone';
+  readonly until: Millis;
+}
+
+/** How long a promise counts at most, milliseconds: two heartbeats. What has not shown by then failed, or is slow. */
 const promiseMs = 2_500;
 
 /** The last load of every node, and what has been placed there since. */
 export class NodeBoard {
   readonly #loads = new Map<RoleId, { readonly load: NodeLoad; readonly seenAt: Millis }>();
-  #promises: { readonly node: RoleId; readonly bytes: number; readonly until: Millis }[] = [];
+  #promises: Promised[] = [];
 
   note(load: NodeLoad, now: Millis): void {
     this.#loads.set(load.node, { load, seenAt: now });
+    const running = new Set(load.instances.map((one) => one.aid));
+    this.#promises = this.#promises.filter((one) => one.node !== load.node || one.aids.some((aid) => running.has(aid) !== (one.shownWhen === 'running')));
   }
 
   /** Counts an instance that was just placed, so that ten clones decided at once do not all fit into the same room. */
-  promise(node: RoleId, bytes: number, now: Millis): void {
-    this.#promises.push({ node, bytes, until: now + promiseMs });
+  placed(node: RoleId, aid: Aid, bytes: number, now: Millis): void {
+    this.#promises.push({ node, bytes, aids: [aid], shownWhen: 'running', until: now + promiseMs });
+  }
+
+  /** Nothing more is to come of an instance: it sleeps, or is gone. */
+  settled(aid: Aid): void {
+    this.#promises = this.#promises.filter((one) => !one.aids.includes(aid));
+  }
+
+  /** Counts memory that was just freed. */
+  freed(node: RoleId, aids: readonly Aid[], bytes: number, now: Millis): void {
+    this.#promises.push({ node, bytes: -bytes, aids, shownWhen: 'gone', until: now + promiseMs });
   }
 
   nodes(now: Millis): NodeView[] {

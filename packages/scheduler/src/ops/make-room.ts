@@ -1,6 +1,7 @@
-import type { AppSpec, InstanceRecord, RoleId } from '@appshot/protocol';
+import type { AppSpec, RoleId } from '@appshot/protocol';
 import type { Farm } from '../farm.js';
 import { decidePreempt, type PreemptCandidate, type PreemptDecision, type PreemptNeed, type Victim } from '../policy/decide-preempt.js';
+import { memoryOf } from './memory-of.js';
 import { retireInstance } from './retire-instance.js';
 import { sleepInstance } from './sleep-instance.js';
 
@@ -10,15 +11,18 @@ export async function makeRoom(farm: Farm, need: { node: RoleId; bytes: number; 
   const decision = decidePreempt(wanted, candidates(farm));
   if (decision.kind === 'refuse') return decision;
   const because = need.for === null ? `${need.node} is short of memory` : `made room for ${need.for.name} (priority ${need.for.priority})`;
-  await Promise.allSettled(decision.victims.map((victim) => removeFromMemory(farm, victim, because)));
+  const removed = await Promise.all(decision.victims.map((victim) => removeFromMemory(farm, victim, because).catch(() => false)));
+  const gone = decision.victims.filter((_, index) => removed[index]);
+  // Their node says so with its next report.
+  if (gone.length > 0) farm.nodes.freed(need.node, gone.map((victim) => victim.aid), gone.reduce((sum, victim) => sum + victim.memoryBytes, 0), farm.now());
   return decision;
 }
 
-async function removeFromMemory(farm: Farm, victim: Victim, because: string): Promise<void> {
+async function removeFromMemory(farm: Farm, victim: Victim, because: string): Promise<boolean> {
   const record = farm.view.of(victim.app).instances.find((one) => one.aid === victim.aid);
-  if (record === undefined || record.state !== 'ready') return;
-  if (victim.how === 'sleep') await sleepInstance(farm, record, { because, drainMs: farm.config.sleepDrainMs });
-  else await retireInstance(farm, record, { because, drainMs: farm.config.retireDrainMs, whenBusy: 'serve-on' });
+  if (record === undefined || record.state !== 'ready') return false;
+  if (victim.how === 'sleep') return (await sleepInstance(farm, record, { because, drainMs: farm.config.sleepDrainMs })).kind === 'asleep';
+  return (await retireInstance(farm, record, { because, drainMs: farm.config.retireDrainMs, whenBusy: 'serve-on' })).kind === 'retired';
 }
 
 function candidates(farm: Farm): PreemptCandidate[] {
@@ -40,9 +44,4 @@ function candidates(farm: Farm): PreemptCandidate[] {
       maySleep: record.spec.scale.idleMs !== 'never' && notes.sleepNotBefore <= now,
     }));
   });
-}
-
-/** What an instance uses, bytes: as its node last said, or as was recorded. */
-export function memoryOf(farm: Farm, record: InstanceRecord): number {
-  return farm.nodes.useOf(record.aid)?.memoryBytes ?? record.memoryBytes;
 }

@@ -1,37 +1,37 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { AppSpec, RoleId } from '@appshot/protocol';
+import type { Aid, AppSpec, RoleId } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { expectedBytes } from '../load/node-board.js';
 import { chooseNode, roomOn } from '../policy/choose-node.js';
-import { makeRoom, memoryOf } from './make-room.js';
+import { makeRoom } from './make-room.js';
+import { memoryOf } from './memory-of.js';
 
 /** After its own start, or NATS's, a scheduler has heard of no node yet; heartbeats come every second. */
 const firstHeartbeatMs = 3_000;
 
 /** How much memory one more instance of the app is planned with. */
 export function plannedBytes(farm: Farm, spec: AppSpec): number {
-  return expectedBytes(spec, farm.view.of(spec.name).instances.map((one) => memoryOf(farm, one)));
+  const seen = farm.view.of(spec.name).instances.map((one) => memoryOf(farm, one));
+  return expectedBytes(spec, [...seen, farm.memory.of(spec.name, farm.now()).memoryBytes]);
 }
 
 /**
  * Finds a node with room for one more instance of the app, and makes room where there is none but less important sites.
  * @throws FarmError `no-room`, `unavailable` (no node is alive), `not-found` (the image is on no node)
  */
-export async function placeInstance(farm: Farm, spec: AppSpec, on: readonly RoleId[] | null): Promise<RoleId> {
+export async function placeInstance(farm: Farm, spec: AppSpec, { aid, on }: { aid: Aid; on: readonly RoleId[] | null }): Promise<RoleId> {
   const deadline = performance.now() + firstHeartbeatMs;
   const memoryBytes = plannedBytes(farm, spec);
   for (let preempted = false; ;) {
     const placement = chooseNode(farm.nodes.nodes(farm.now()), { memoryBytes, on }, farm.now());
     if (placement.kind === 'placed') {
-      farm.nodes.promise(placement.node, memoryBytes, farm.now());
+      farm.nodes.placed(placement.node, aid, memoryBytes, farm.now());
       return placement.node;
     }
     if (placement.kind === 'full') {
       const made = preempted ? null : await makeRoom(farm, { node: placement.node, bytes: placement.shortByBytes, for: spec });
       if (made?.kind !== 'preempt') throw noRoom(spec, placement.shortByBytes);
-      // What sleeps now is in the node's next report; until then its memory counts as free here.
-      farm.nodes.promise(placement.node, -made.victims.reduce((sum, victim) => sum + victim.memoryBytes, 0), farm.now());
       preempted = true;
       continue;
     }

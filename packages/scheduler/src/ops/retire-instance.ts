@@ -59,6 +59,7 @@ export async function finishStop(farm: Farm, record: InstanceRecord): Promise<vo
     stopping = moved.record;
   }
   await callAgent(farm, agentCalls(stopping.node).stop, { aid: stopping.aid, epoch: stopping.epoch, removeImage: true });
+  farm.nodes.settled(record.aid);
   const gone = await advance(farm, stopping, 'gone', { reason: stopping.reason });
   if (gone.kind === 'overtaken' && gone.record !== null) throw new FarmError('stale-epoch', `${record.aid} was moved on while it was being stopped`);
 }

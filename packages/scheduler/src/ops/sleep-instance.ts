@@ -6,6 +6,7 @@ import { advance } from './advance.js';
 import { giveUp } from './bring-up.js';
 import { callAgent } from './call-agent.js';
 import { drainInstance } from './drain-instance.js';
+import { memoryOf } from './memory-of.js';
 
 export type Slept =
   | { readonly kind: 'asleep'; readonly record: InstanceRecord; readonly phases: Phases }
@@ -28,6 +29,7 @@ export interface SleepWish {
 export function sleepInstance(farm: Farm, record: InstanceRecord, wish: SleepWish): Promise<Slept> {
   return farm.underway.join(`sleep:${record.aid}`, async () => {
     const begunAt = performance.now();
+    farm.memory.of(record.app, farm.now()).memoryBytes = memoryOf(farm, record);
     const drained = await drainForSleep(farm, record, wish);
     if (drained.kind !== 'snapshotting') return drained;
     const drainMs = performance.now() - begunAt;
@@ -69,6 +71,7 @@ export async function finishSnapshot(farm: Farm, record: InstanceRecord, told: {
   const inAgent = Object.values(done.phases).reduce((sum, ms) => sum + ms, 0);
   const phases = { drain: told.drainMs ?? 0, ...done.phases, call: Math.max(0, answeredAt - calledAt - inAgent), record: performance.now() - answeredAt };
   farm.memory.of(record.app, farm.now()).sleepFailures = 0;
+  farm.nodes.settled(record.aid);
   farm.meters.stoppedSeconds.observe(done.stoppedMs / 1000);
   farm.events.ofInstance(record, { type: 'slept', because: told.because, phases, facts: { ...told.facts, bytes: done.bytes, stoppedMs: done.stoppedMs } });
   return { kind: 'asleep', record: moved.record, phases };

@@ -1,6 +1,6 @@
 import type { AppRecord, InstanceRecord, Millis } from '@appshot/protocol';
 import type { Farm } from '../farm.js';
-import { memoryOf } from '../ops/make-room.js';
+import { memoryOf } from '../ops/memory-of.js';
 import { plannedBytes } from '../ops/place-instance.js';
 import { memoryShortage } from '../policy/choose-node.js';
 import type { IdleView } from '../policy/decide-idle.js';

@@ -73,7 +73,8 @@ export class Ticker {
     const now = this.#farm.now();
     this.#farm.traffic.keepGateways(new Set(await registry.gateways.live(now)), now);
     for (const node of nodes.alive(now)) {
-      const shortBy = -roomOn(node);
+      // What is promised may never come: nobody is put to sleep for it.
+      const shortBy = -roomOn({ ...node, promisedBytes: Math.min(0, node.promisedBytes) });
       if (shortBy > 0) await this.#farm.underway.join(`room:${node.node}`, () => makeRoom(this.#farm, { node: node.node, bytes: shortBy, for: null }));
     }
   }
