@@ -1,0 +1,241 @@
+#include "core/image/image.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <set>
+#include <tuple>
+
+#include "core/image/codec.h"
+#include "core/image/crc32c.h"
+#include "core/sys/sys.h"
+
+namespace appshot {
+
+namespace {
+
+constexpr char kMagic[8] = {'A', 'P', 'P', 'S', 'H', 'O', 'T', '\n'};
+
+struct FileHeader {
+  char magic[8];
+  uint32_t version;
+  uint32_t reserved;
+};
+
+enum RecordType : uint32_t { kEnd = 0, kMeta = 1, kCommon = 2, kProcess = 3, kPages = 4 };
+
+struct RecordHeader {
+  uint32_t type;
+  uint32_t nameBytes;
+  uint64_t size;
+  uint32_t sum;        // of name and data
+  uint32_t headerSum;  // of the fields above
+};
+static_assert(sizeof(RecordHeader) == 24);
+
+uint32_t headerSum(const RecordHeader& header) { return crc32c(&header, offsetof(RecordHeader, headerSum)); }
+
+void appendRecord(std::string& to, RecordType type, const std::string& name, const std::string& content) {
+  RecordHeader header{type, static_cast<uint32_t>(name.size()), content.size(), crc32c(content.data(), content.size(), crc32c(name.data(), name.size())), 0};
+  header.headerSum = headerSum(header);
+  to.append(reinterpret_cast<const char*>(&header), sizeof header);
+  to += name;
+  to += content;
+  to.append((8 - to.size() % 8) % 8, '\0');
+}
+
+[[noreturn]] void invalid(const std::string& what) { throw Error("image-invalid", what); }
+
+std::string asBytes(const std::vector<uint32_t>& numbers) {
+  return std::string(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(uint32_t));
+}
+
+}  // namespace
+
+PageWriter::PageWriter(const std::string& path)
+    : fd_(sysFd("create " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); })) {}
+
+void PageWriter::append(const void* pages, size_t bytes) {
+  writeAll(fd_.get(), pages, bytes, "write pages of the image");
+  position_ += bytes;
+  auto* at = static_cast<const char*>(pages);
+  while (bytes > 0) {
+    size_t part = std::min<uint64_t>(bytes, kChunkBytes - inChunk_);
+    sum_ = crc32c(at, part, sum_);
+    inChunk_ += part;
+    at += part;
+    bytes -= part;
+    if (inChunk_ == kChunkBytes) {
+      sums_.push_back(sum_);
+      sum_ = 0;
+      inChunk_ = 0;
+    }
+  }
+}
+
+const std::vector<uint32_t>& PageWriter::chunkSums() {
+  if (inChunk_ > 0) {
+    sums_.push_back(sum_);
+    sum_ = 0;
+    inChunk_ = 0;
+  }
+  return sums_;
+}
+
+void writeImageFile(const std::string& directory, const State& state, const std::string& meta, const std::vector<uint32_t>& chunkSums,
+                    uint64_t pageBytes) {
+  FileHeader header{};
+  std::memcpy(header.magic, kMagic, sizeof kMagic);
+  header.version = kImageVersion;
+  std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
+  appendRecord(bytes, kMeta, "meta", meta);
+  appendRecord(bytes, kCommon, "common", encodeCommon(state));
+  for (const Process& process : state.processes) appendRecord(bytes, kProcess, std::to_string(process.pid), encodeProcess(process));
+  appendRecord(bytes, kPages, std::to_string(pageBytes), asBytes(chunkSums));
+  appendRecord(bytes, kEnd, "", "");
+  std::string path = directory + "/image.bin";
+  UniqueFd fd = sysFd("create " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); });
+  writeAll(fd.get(), bytes.data(), bytes.size(), "write " + path);
+}
+
+void syncImage(const std::string& directory) {
+  for (const std::string& path : {directory + "/pages.bin", directory + "/image.bin", directory}) {
+    UniqueFd fd = sysFd("open " + path, [&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
+    sys("sync " + path, [&] { return ::fsync(fd.get()); });
+  }
+}
+
+Image::Image(const std::string& directory) : directory_(directory) {
+  std::string bytes;
+  try {
+    bytes = readFile(directory + "/image.bin");
+    std::string path = directory + "/pages.bin";
+    pages_ = sysFd("open " + path, [&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
+  } catch (const Error& error) {
+    if (error.err() == ENOENT || error.err() == ENOTDIR) throw Error("not-found", "there is no image at " + directory, error.err());
+    throw;
+  }
+  readRecords(bytes);
+  struct stat status{};
+  sys("stat pages.bin", [&] { return ::fstat(pages_.get(), &status); });
+  if (static_cast<uint64_t>(status.st_size) != pageBytes_)
+    invalid(directory + "/pages.bin has " + std::to_string(status.st_size) + " bytes where the image says " + std::to_string(pageBytes_));
+  validate();
+}
+
+void Image::readRecords(const std::string& bytes) {
+  std::string path = directory_ + "/image.bin";
+  FileHeader header{};
+  if (bytes.size() < sizeof header || std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0) invalid(path + " is not an AppShot image");
+  std::memcpy(&header, bytes.data(), sizeof header);
+  if (header.version != kImageVersion)
+    invalid(path + " has format version " + std::to_string(header.version) + "; this engine reads version " + std::to_string(kImageVersion));
+  bool haveCommon = false, havePages = false;
+  std::vector<Process> processes;
+  for (size_t at = sizeof header;;) {
+    std::string place = path + " at byte " + std::to_string(at);
+    RecordHeader record{};
+    if (bytes.size() - at < sizeof record) invalid(place + ": the file ends in the middle");
+    std::memcpy(&record, bytes.data() + at, sizeof record);
+    if (record.headerSum != headerSum(record)) invalid(place + ": the checksum of a record's header is wrong");
+    size_t left = bytes.size() - at - sizeof record;
+    if (record.nameBytes > left || record.size > left - record.nameBytes) invalid(place + ": the file ends in the middle of a record");
+    std::string name = bytes.substr(at + sizeof record, record.nameBytes);
+    std::string content = bytes.substr(at + sizeof record + record.nameBytes, record.size);
+    if (record.sum != crc32c(content.data(), content.size(), crc32c(name.data(), name.size())))
+      invalid(place + ": the checksum of record '" + name + "' is wrong");
+    if (record.type == kEnd) break;
+    if (record.type == kMeta) {
+      meta_ = std::move(content);
+    } else if (record.type == kCommon) {
+      state_ = decodeCommon(content);
+      haveCommon = true;
+    } else if (record.type == kProcess) {
+      processes.push_back(decodeProcess(content));
+    } else if (record.type == kPages) {
+      if (content.size() % sizeof(uint32_t)) invalid(place + ": broken table of checksums");
+      chunkSums_.resize(content.size() / sizeof(uint32_t));
+      if (!content.empty()) std::memcpy(chunkSums_.data(), content.data(), content.size());
+      pageBytes_ = std::strtoull(name.c_str(), nullptr, 10);
+      havePages = true;
+    } else {
+      invalid(place + ": record type " + std::to_string(record.type) + " is not known");
+    }
+    at += sizeof record + record.nameBytes + record.size;
+    at += (8 - at % 8) % 8;
+    if (at > bytes.size()) invalid(path + ": the file ends in the middle");
+  }
+  if (!haveCommon || !havePages || processes.empty()) invalid(path + " lacks a record");
+  state_.processes = std::move(processes);
+}
+
+void Image::validate() const {
+  auto require = [&](bool condition, const char* what) {
+    if (!condition) invalid(directory_ + "/image.bin: " + what);
+  };
+  constexpr uint64_t kTop = 0x7ffffffff000;
+  require(chunkSums_.size() == (pageBytes_ + kChunkBytes - 1) / kChunkBytes, "the number of page checksums is wrong");
+  auto checkRuns = [&](const std::vector<PageRun>& runs, uint64_t limit) {
+    for (const PageRun& run : runs) {
+      require(run.address % kPageSize == 0 && run.position % kPageSize == 0, "a page run is not aligned");
+      require(run.pages <= limit / kPageSize && run.address <= limit - run.pages * kPageSize, "a page run is out of range");
+      require(run.pages <= pageBytes_ / kPageSize && run.position <= pageBytes_ - run.pages * kPageSize, "a page run is outside of pages.bin");
+    }
+  };
+  std::set<int32_t> pids;
+  for (const Process& process : state_.processes) {
+    require(process.pid > 1 && pids.insert(process.pid).second, "two processes have the same pid");
+    require(process.ppid <= 1 || pids.count(process.ppid), "a process stands before its parent");
+    require(process.zombie || !process.threads.empty(), "a process has no thread");
+    uint64_t last = 0;
+    for (const Vma& vma : process.vmas) {
+      require(vma.start % kPageSize == 0 && vma.end % kPageSize == 0 && vma.start >= last && vma.start < vma.end && vma.end <= kTop, "a memory range is broken");
+      auto kind = static_cast<VmaKind>(vma.kind);
+      require(vma.kind <= static_cast<uint32_t>(VmaKind::Vvar), "a memory range is of unknown kind");
+      if (kind == VmaKind::FilePrivate || kind == VmaKind::FileShared) require(vma.object < state_.mappedFiles.size(), "a mapped file is missing");
+      if (kind == VmaKind::Shared) require(vma.object < state_.sharedMemory.size(), "shared memory is missing");
+      last = vma.end;
+    }
+    checkRuns(process.runs, kTop);
+    for (const Descriptor& descriptor : process.descriptors)
+      require(descriptor.fd >= 0 && descriptor.fd < (1 << 20) && descriptor.file < state_.files.size(), "a descriptor is broken");
+    for (const Thread& thread : process.threads) require(thread.registers.size() == 27 * 8 && thread.xstate.size() >= 576, "the registers of a thread are broken");
+  }
+  for (const SharedMemory& memory : state_.sharedMemory) checkRuns(memory.runs, memory.size + kPageSize);
+  for (const OpenFile& file : state_.files) {
+    require(file.kind <= static_cast<uint32_t>(FileKind::Netlink), "an open file is of unknown kind");
+    if (file.kind == static_cast<uint32_t>(FileKind::Memfd)) require(file.object < state_.sharedMemory.size(), "shared memory is missing");
+    for (const EpollWatch& watch : file.watches) require(watch.target < state_.files.size(), "an epoll watch is broken");
+  }
+}
+
+void Image::verifyPages() const {
+  // What was checked once is known by identity and change time; any ordinary write changes the latter.
+  using Identity = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
+  static std::mutex mutex;
+  static std::set<Identity> known;
+  struct stat status{};
+  sys("stat pages.bin", [&] { return ::fstat(pages_.get(), &status); });
+  Identity identity{status.st_dev, status.st_ino, status.st_size, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
+  {
+    std::lock_guard lock(mutex);
+    if (known.count(identity)) return;
+  }
+  std::string buffer(kChunkBytes, '\0');
+  for (size_t chunk = 0; chunk < chunkSums_.size(); chunk++) {
+    uint64_t bytes = std::min(kChunkBytes, pageBytes_ - chunk * kChunkBytes);
+    ssize_t n = sys("read pages.bin", [&] { return ::pread(pages_.get(), buffer.data(), bytes, static_cast<off_t>(chunk * kChunkBytes)); });
+    if (static_cast<uint64_t>(n) != bytes || crc32c(buffer.data(), bytes) != chunkSums_[chunk])
+      invalid(directory_ + "/pages.bin: the checksum of chunk " + std::to_string(chunk) + " (bytes " + std::to_string(chunk * kChunkBytes) + " on) is wrong");
+  }
+  std::lock_guard lock(mutex);
+  if (known.size() > 4096) known.clear();
+  known.insert(identity);
+}
+
+}  // namespace appshot

@@ -1,0 +1,259 @@
+// What a snapshot knows: plain state, apart from the live objects it was read from and is made into.
+// Every id in here is a virtual one: what the application sees inside its pod.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace appshot {
+
+// What stands behind a range of memory.
+enum class VmaKind : uint32_t {
+  Anonymous = 0,    // private, no file: heap, stacks, mmap(MAP_ANONYMOUS|MAP_PRIVATE)
+  FilePrivate = 1,  // private mapping of a file: libraries, the program itself; written pages are saved
+  FileShared = 2,   // shared mapping of a file that has a name: the file holds the contents
+  Shared = 3,       // shared memory without a name: memfd, MAP_SHARED|MAP_ANONYMOUS; `object` is its number
+  Vdso = 4,         // code page of the kernel
+  Vvar = 5,         // data pages of the kernel beside the vdso ([vvar], [vvar_vclock])
+};
+
+// One entry of a process's address space. Fixed layout: stored as it is.
+struct Vma {
+  uint64_t start = 0;
+  uint64_t end = 0;
+  uint64_t offset = 0;   // into the file or shared object
+  uint32_t prot = 0;     // PROT_*
+  uint32_t kind = 0;     // VmaKind
+  uint32_t object = 0;   // index into mappedFiles or sharedMemory
+  uint32_t advice = 0;   // VmaAdvice bits
+};
+static_assert(sizeof(Vma) == 40);
+
+enum VmaAdvice : uint32_t {
+  kAdviceGrowsDown = 1u << 0,
+  kAdviceDontFork = 1u << 1,
+  kAdviceWipeOnFork = 1u << 2,
+  kAdviceDontDump = 1u << 3,
+  kAdviceHugepage = 1u << 4,
+  kAdviceNoHugepage = 1u << 5,
+  kAdviceMergeable = 1u << 6,
+  kAdviceLocked = 1u << 7,
+  kAdviceNoReserve = 1u << 8,
+  kAdviceSequential = 1u << 9,
+  kAdviceRandom = 1u << 10,
+  kAdvicePrivateShared = 1u << 11,  // MAP_PRIVATE of a memfd or of shared memory
+};
+
+// A run of saved pages: `pages` pages of 4096 bytes at `address`, from `position` in pages.bin. Fixed layout.
+struct PageRun {
+  uint64_t address = 0;
+  uint64_t pages = 0;
+  uint64_t position = 0;
+};
+static_assert(sizeof(PageRun) == 24);
+
+// A file that is mapped; checked at restore by size and change time, or by build-id where it has one.
+struct MappedFile {
+  std::string path;
+  bool writable = false;  // some shared mapping of it may write
+  uint64_t size = 0;
+  int64_t mtimeNs = 0;
+  bool deleted = false;
+};
+
+// Shared memory without a name. Its contents stand in pages.bin.
+struct SharedMemory {
+  uint64_t size = 0;
+  std::string name;       // of the memfd; empty for MAP_SHARED|MAP_ANONYMOUS
+  bool memfd = false;
+  uint32_t seals = 0;
+  std::vector<PageRun> runs;  // address: offset in the object
+};
+
+struct SignalAction {
+  uint32_t number = 0;
+  uint64_t handler = 0, flags = 0, restorer = 0, mask = 0;
+};
+
+struct QueuedSignal {
+  std::string siginfo;  // siginfo_t, 128 bytes
+};
+
+struct Credentials {
+  uint32_t uid[4]{};  // real, effective, saved, file-system
+  uint32_t gid[4]{};
+  std::vector<uint32_t> groups;
+  uint64_t capInheritable = 0, capPermitted = 0, capEffective = 0, capBounding = 0, capAmbient = 0;
+  bool noNewPrivs = false;
+  uint32_t secureBits = 0;
+};
+
+struct Thread {
+  int32_t tid = 0;
+  std::string comm;
+  std::string registers;  // user_regs_struct
+  std::string xstate;     // XSAVE area, standard format, as PTRACE_GETREGSET gives it
+  uint64_t signalMask = 0;
+  uint64_t altStack = 0, altStackSize = 0;
+  int32_t altStackFlags = 0;
+  uint64_t tidAddress = 0;
+  uint64_t robustList = 0, robustListSize = 0;
+  uint64_t rseqAddress = 0;
+  uint32_t rseqSize = 0, rseqSignature = 0, rseqFlags = 0;
+  int32_t parentDeathSignal = 0;
+  int32_t schedPolicy = 0, schedPriority = 0, nice = 0;
+  std::vector<uint64_t> affinity;  // empty: every CPU
+  uint64_t timerSlackNs = 0;
+  Credentials credentials;
+  uint32_t seccompFilters = 0;
+  std::vector<QueuedSignal> queued;
+};
+
+struct IntervalTimer {
+  int64_t intervalUs = 0, valueUs = 0;
+};
+
+struct PosixTimer {
+  int32_t id = 0, clock = 0, notify = 0, signal = 0, tid = 0;
+  uint64_t sigval = 0;
+  int64_t intervalNs = 0, valueNs = 0;
+  int32_t overrun = 0;
+};
+
+// One open file description (what dup() and fork() share). The kind says which fields count.
+enum class FileKind : uint32_t {
+  Regular = 0,      // file, directory, or device node by path
+  Pipe = 1,         // end of a pipe; `object` numbers the pipe
+  Fifo = 2,         // named pipe
+  Event = 3,        // eventfd
+  Epoll = 4,
+  Timer = 5,        // timerfd
+  Signal = 6,       // signalfd
+  Inotify = 7,
+  Memfd = 8,        // `object` is an index into sharedMemory
+  UnixPair = 9,     // connected unix socket whose peer is in the tree: `object` numbers the pair
+  UnixListen = 10,
+  UnixOther = 11,   // unix socket unbound, bound without listening, or whose peer is outside
+  TcpListen = 12,
+  TcpConnected = 13,
+  TcpOther = 14,    // bound or fresh
+  Udp = 15,
+  Netlink = 16,
+};
+
+struct EpollWatch {
+  int32_t fd = 0;
+  uint32_t events = 0;
+  uint64_t userData = 0;
+  uint32_t target = 0;    // index of the watched description
+};
+
+struct InotifyWatch {
+  int32_t wd = 0;
+  uint32_t mask = 0;
+  std::string path;
+};
+
+struct SocketOption {
+  int32_t level = 0, name = 0;
+  std::string value;
+};
+
+struct OpenFile {
+  uint32_t kind = 0;
+  uint32_t flags = 0;         // O_* of F_GETFL
+  std::string path;           // inside the pod
+  uint64_t position = 0;
+  bool deleted = false;
+  std::string contents;       // pipe contents, unix socket queue, contents of a deleted file
+  uint32_t object = 0;        // pipe, pair or shared memory number
+  bool writeEnd = false;      // of a pipe; second end of a pair
+  uint64_t count = 0;         // eventfd count, timerfd ticks, pipe size
+  uint64_t signalMask = 0;    // signalfd
+  int32_t clock = 0;          // timerfd
+  uint32_t timerFlags = 0;
+  int64_t intervalNs = 0, valueNs = 0;
+  std::vector<EpollWatch> watches;
+  std::vector<InotifyWatch> inotify;
+  int32_t socketType = 0, family = 0, protocol = 0, backlog = 0;
+  std::string localAddress;   // sockaddr
+  std::string peerAddress;
+  std::vector<SocketOption> options;
+  int32_t ownerType = -1, ownerPid = 0, ownerSignal = 0;
+  std::vector<std::pair<uint64_t, uint64_t>> flockRanges;  // see locks
+  int32_t flockType = -1;     // LOCK_SH / LOCK_EX, -1 none
+  uint32_t mode = 0;          // of a path-bound unix socket
+};
+
+struct Descriptor {
+  int32_t fd = 0;
+  uint32_t file = 0;   // index into Image's files
+  bool closeOnExec = false;
+};
+
+struct RecordLock {   // fcntl(F_SETLK)
+  uint32_t file = 0;
+  int32_t fd = 0, type = 0;
+  int64_t start = 0, length = 0;
+};
+
+struct MemoryLayout {   // prctl(PR_SET_MM_MAP)
+  uint64_t startCode = 0, endCode = 0, startData = 0, endData = 0, startBrk = 0, brk = 0, startStack = 0;
+  uint64_t argStart = 0, argEnd = 0, envStart = 0, envEnd = 0;
+  std::string auxv;
+  std::string exe;
+};
+
+struct Process {
+  int32_t pid = 0, ppid = 0, pgid = 0, sid = 0;
+  bool zombie = false;
+  int32_t exitStatus = 0;      // of a zombie, as wait() gives it
+  std::vector<Thread> threads;  // the leader first
+  std::vector<Vma> vmas;
+  std::vector<PageRun> runs;
+  MemoryLayout layout;
+  std::vector<Descriptor> descriptors;
+  std::vector<SignalAction> actions;
+  std::vector<QueuedSignal> queued;   // for the whole process
+  IntervalTimer timers[3];            // ITIMER_REAL, VIRTUAL, PROF
+  std::vector<PosixTimer> posixTimers;
+  std::vector<RecordLock> locks;
+  std::vector<std::pair<uint64_t, uint64_t>> limits;  // RLIMIT_* soft, hard
+  std::string cwd, root;
+  uint32_t umask = 022;
+  int32_t dumpable = 1;
+  bool subreaper = false, thpDisabled = false;
+  uint32_t membarrier = 0;
+  int32_t oomScoreAdj = 0;
+  // Instructions of the program itself over which the restorer leaves; see snapshot/gadgets.h.
+  uint64_t gadgetSyscall = 0, gadgetSigreturn = 0;
+};
+
+struct IpcSegment {   // SysV shared memory
+  int32_t id = 0, key = 0;
+  uint32_t uid = 0, gid = 0, mode = 0;
+  uint64_t size = 0;
+  std::vector<PageRun> runs;
+};
+
+struct Environment {
+  std::string kernel;        // release
+  uint64_t xfeatures = 0;    // XCR0 mask in the saved areas
+  uint32_t xsaveSize = 0;
+  std::string cpu;           // vendor, family, model: informative
+  uint64_t vdsoHash = 0;     // of the kernel's vdso: its code may be in the middle of running
+};
+
+// All of one application chain.
+struct State {
+  Environment environment;
+  std::vector<Process> processes;       // parents before children; the root first
+  std::vector<OpenFile> files;
+  std::vector<MappedFile> mappedFiles;
+  std::vector<SharedMemory> sharedMemory;
+  std::string hostName;
+  int64_t monotonicNs = 0, boottimeNs = 0;  // as the application saw them
+};
+
+}  // namespace appshot

@@ -1,0 +1,103 @@
+#include "core/restore/compile.h"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+
+#include "core/sys/error.h"
+
+namespace appshot {
+
+namespace {
+
+// Address space set aside for the region; far more than any image needs.
+constexpr uint64_t kRegionBytes = 256ull << 20;
+
+// A range that no process of the image uses, away from where the kernel puts the nursery's own few pages.
+uint64_t chooseBase(const State& state) {
+  for (uint64_t base = 0x100000000000; base < 0x500000000000; base += 0x010000000000) {
+    bool free = std::all_of(state.processes.begin(), state.processes.end(), [&](const Process& process) {
+      return std::none_of(process.vmas.begin(), process.vmas.end(),
+                          [&](const Vma& vma) { return vma.start < base + kRegionBytes && vma.end > base; });
+    });
+    if (free) return base;
+  }
+  throw Error("unsupported-state", "the program leaves no address space for the restorer");
+}
+
+class ImageCompiler {
+ public:
+  ImageCompiler(const State& state, Purpose purpose, Compiled& compiled)
+      : state_(state), compiler_{state, purpose, compiled.region, 32, {}, {}, {}, kRegionBytes, compiled.tasks, 0, {}} {
+    for (const Process& process : state.processes)
+      for (const Descriptor& descriptor : process.descriptors) compiler_.highFd = std::max(compiler_.highFd, descriptor.fd + 1);
+  }
+
+  void compile() {
+    const Process& root = state_.processes.front();
+    Region& region = compiler_.region;
+    Tape tape(region);
+    if (compiler_.purpose == Purpose::Zygote) {
+      moveDescriptors(tape, true);
+      compileMemory(compiler_, tape, root);
+      tape.op(OP_BARRIER, "be ready", {3, 1, 1});
+      tape.op(OP_SERVE, "serve", {socket_, region.reserve(APPSHOT_SERVER, 64)});
+      tape.call("close the zygote's socket", SYS_close, {socket_});
+      tape.call("close the zygote's pages", SYS_close, {compiler_.pages});
+    }
+    moveDescriptors(tape, false);
+    if (root.sid == root.pid) tape.call("start a session", SYS_setsid, {});
+    compileOpenFiles(compiler_, tape);
+    body(tape, root, compiler_.purpose == Purpose::Zygote);
+    region.header().mainTape = tape.finish();
+    region.header().rootPid = root.pid;
+  }
+
+ private:
+  // The descriptors that came with the command go above those of the programs; everything else is closed.
+  void moveDescriptors(Tape& tape, bool zygote) {
+    compiler_.pages = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_PAGES}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+    if (zygote) socket_ = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+    tape.call("close the command's descriptors", SYS_close_range, {0, compiler_.highFd - 1, 0});
+  }
+
+  void body(Tape& tape, const Process& process, bool hasMemory) {
+    for (const Process& child : state_.processes) {
+      if (child.ppid != process.pid) continue;
+      if (child.sid != process.sid && child.sid != child.pid)
+        throw Error("unsupported-state", "process " + std::to_string(child.pid) + " is in a session that its parent has left; not supported");
+      Tape own(compiler_.region);
+      if (child.sid == child.pid) own.call("start a session", SYS_setsid, {});
+      body(own, child, false);
+      tape.op(OP_FORK, "fork a process", {child.pid, own.finish()});
+    }
+    if (!hasMemory) compileMemory(compiler_, tape, process);
+    compileDescriptors(compiler_, tape, process);
+    compileForkAdvice(compiler_, tape, process);
+    // Groups are joined when every process is there.
+    tape.op(OP_BARRIER, "wait for all processes", {0, state_.processes.size(), 0});
+    if (process.pgid == process.pid && process.sid != process.pid) tape.call("start a process group", SYS_setpgid, {0, 0});
+    tape.op(OP_BARRIER, "wait for all groups", {2, state_.processes.size(), 0});
+    if (process.pgid != process.pid && process.pgid != process.sid) tape.call("join a process group", SYS_setpgid, {0, process.pgid});
+    compileProcessState(compiler_, tape, process);
+    compileThreads(compiler_, tape, process);
+  }
+
+  const State& state_;
+  Compiler compiler_;
+  Slot socket_{};
+};
+
+}  // namespace
+
+std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose) {
+  size_t threads = 0;
+  for (const Process& process : state.processes) threads += process.threads.size();
+  auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads)});
+  ImageCompiler(state, purpose, *compiled).compile();
+  if (compiled->region.size() > kRegionBytes) throw Error("unsupported-state", "the image's tape is too large");
+  return compiled;
+}
+
+}  // namespace appshot

@@ -1,0 +1,67 @@
+// From an image's state to the tape that brings it back.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/image/model.h"
+#include "core/restore/region.h"
+
+namespace appshot {
+
+enum class Purpose {
+  Restore,  // the same instance comes back: everything from nothing
+  Zygote,   // memory of the root process, then OP_SERVE; what follows runs in each clone
+};
+
+// A compiled image: the region to be mapped in the new process.
+struct Compiled {
+  Region region;
+  uint32_t tasks = 0;  // threads of all processes: those that meet at the last barrier
+};
+
+std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose);
+
+// --- parts, each in a file of its own ---------------------------------------------------------------------------------
+
+// What the parts share while one image is compiled.
+struct Compiler {
+  const State& state;
+  Purpose purpose;
+  Region& region;
+  int highFd = 0;                 // descriptors from here on are the restorer's
+  Slot pages{};                   // pages.bin
+  std::vector<Slot> files;        // open file descriptions, by index
+  std::vector<Slot> sharedMemory; // memfds of shared memory, by index
+  uint64_t regionBytes = 0;       // address space set aside for the region
+  uint32_t tasks = 0;
+  size_t nextThread = 0;          // stub and stack of the next task
+  std::map<uint32_t, bool> epollDone;
+};
+
+// The calling process opens every open file description of the image, each moved above highFd.
+void compileOpenFiles(Compiler& compiler, Tape& tape);
+// Descriptor table of one process: final numbers, epoll sets, then the restorer's own are closed.
+void compileDescriptors(Compiler& compiler, Tape& tape, const Process& process);
+
+// Address space of one process from nothing: unmaps all, maps and fills.
+void compileMemory(Compiler& compiler, Tape& tape, const Process& process);
+// Advice that would not survive the fork of a zygote.
+void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process);
+
+// Signals, timers, limits, names; before the threads are made.
+void compileProcessState(Compiler& compiler, Tape& tape, const Process& process);
+// All threads, credentials, last barrier and leaving. `tape` is the leader's.
+void compileThreads(Compiler& compiler, Tape& tape, const Process& process);
+
+// The signal frame from which rt_sigreturn makes the thread what it was. Placed at `target` on the thread's own stack.
+struct SignalFrame {
+  std::string bytes;
+  uint64_t target = 0;
+};
+SignalFrame buildSignalFrame(const Process& process, const Thread& thread);
+
+}  // namespace appshot

@@ -1,0 +1,254 @@
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cstddef>
+
+#include "core/image/image.h"
+#include "core/restore/compile.h"
+#include "core/sys/error.h"
+
+namespace appshot {
+
+namespace {
+
+constexpr uint32_t kStatusFlags = O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME;
+constexpr uint32_t kDefaultPipeBytes = 65536;
+constexpr unsigned long kTfdSetTicks = 0x40085400;  // TFD_IOC_SET_TICKS
+
+FileKind kindOf(const OpenFile& file) { return static_cast<FileKind>(file.kind); }
+
+// Opens open file descriptions one by one; each ends above the numbers that the programs use.
+class FileOpener {
+ public:
+  FileOpener(Compiler& compiler, Tape& tape) : compiler_(compiler), tape_(tape) {}
+
+  void openAll() {
+    makeSharedMemory();
+    const std::vector<OpenFile>& files = compiler_.state.files;
+    compiler_.files.assign(files.size(), Slot{});
+    for (uint32_t index = 0; index < files.size(); index++)
+      if (compiler_.files[index].number < 0) open(index);
+  }
+
+ private:
+  // Moves a descriptor out of the way, so that the next one gets a low number again.
+  Slot lift(Slot low) {
+    Slot high = tape_.call("move a descriptor", SYS_fcntl, {low, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+    tape_.call("close a descriptor", SYS_close, {low});
+    return high;
+  }
+
+  uint64_t text(const std::string& value) { return compiler_.region.add(value); }
+  uint64_t bytes(const std::string& value) { return compiler_.region.add(value.data(), value.size()); }
+
+  void makeSharedMemory() {
+    for (const SharedMemory& memory : compiler_.state.sharedMemory) {
+      Slot slot = lift(tape_.call("make shared memory", SYS_memfd_create, {text(memory.name), MFD_CLOEXEC | MFD_ALLOW_SEALING}, true));
+      tape_.call("size shared memory", SYS_ftruncate, {slot, memory.size});
+      for (const PageRun& run : memory.runs) {
+        uint64_t size = std::min(run.pages * kPageSize, memory.size - run.address);
+        uint64_t position = compiler_.region.add(&run.position, sizeof run.position);
+        tape_.call("seek in shared memory", SYS_lseek, {slot, run.address, SEEK_SET});
+        tape_.callExact("fill shared memory", SYS_sendfile, {slot, compiler_.pages, position, size}, size);
+      }
+      tape_.call("seek in shared memory", SYS_lseek, {slot, 0, SEEK_SET});
+      compiler_.sharedMemory.push_back(slot);
+    }
+  }
+
+  void open(uint32_t index) {
+    const OpenFile& file = compiler_.state.files[index];
+    Slot& slot = compiler_.files[index];
+    switch (kindOf(file)) {
+      case FileKind::Regular:
+      case FileKind::Fifo: slot = openPath(file); break;
+      case FileKind::Pipe: openPipe(index); break;
+      case FileKind::Event: slot = openEvent(file); break;
+      case FileKind::Epoll: slot = lift(tape_.call("make an epoll set", SYS_epoll_create1, {O_CLOEXEC}, true)); break;
+      case FileKind::Timer: slot = openTimer(file); break;
+      case FileKind::Signal: {
+        uint64_t mask = compiler_.region.add(&file.signalMask, 8);
+        slot = lift(tape_.call("make a signalfd", SYS_signalfd4, {-1, mask, 8, file.flags & O_NONBLOCK}, true));
+        break;
+      }
+      case FileKind::Memfd: slot = openMemfd(file); break;
+      case FileKind::UnixPair: openPair(index); break;
+      case FileKind::UnixListen:
+      case FileKind::UnixOther:
+      case FileKind::TcpListen:
+      case FileKind::TcpConnected:
+      case FileKind::TcpOther:
+      case FileKind::Udp:
+      case FileKind::Netlink: slot = openSocket(file); break;
+      case FileKind::Inotify: throw Error("unsupported-state", "an inotify watch cannot be restored");
+    }
+  }
+
+  Slot openPath(const OpenFile& file) {
+    uint32_t flags = (file.flags & ~static_cast<uint32_t>(O_CREAT | O_EXCL | O_TRUNC)) | O_NOCTTY | O_CLOEXEC;
+    // A fifo without its other end would block.
+    if (kindOf(file) == FileKind::Fifo) flags = (flags & ~static_cast<uint32_t>(O_ACCMODE)) | O_RDWR;
+    Slot slot;
+    if (file.deleted) {
+      std::string directory = file.path.substr(0, std::max<size_t>(1, file.path.rfind('/')));
+      slot = lift(tape_.call("make a nameless file", SYS_openat, {AT_FDCWD, text(directory), O_TMPFILE | O_RDWR | (flags & kStatusFlags), file.mode}, true));
+      if (!file.contents.empty()) tape_.callExact("fill a nameless file", SYS_pwrite64, {slot, bytes(file.contents), file.contents.size(), 0}, file.contents.size());
+    } else {
+      slot = lift(tape_.call("open a file", SYS_openat, {AT_FDCWD, text(file.path), flags, 0}, true));
+    }
+    if (file.position) tape_.attempt("seek in a file", SYS_lseek, {slot, file.position, SEEK_SET});
+    if (file.flockType >= 0) tape_.call("lock a file", SYS_flock, {slot, file.flockType | 4 /* LOCK_NB */});
+    return slot;
+  }
+
+  // Both ends of a pipe or pair are made at once; the one that nobody holds is closed again.
+  template <typename Make>
+  void openBothEnds(uint32_t index, const char* what, Make&& make) {
+    const OpenFile& file = compiler_.state.files[index];
+    uint64_t ends = compiler_.region.reserve(8, 8);
+    make(ends);
+    Slot first = lift(tape_.load(ends)), second = lift(tape_.load(ends + 4));
+    bool firstTaken = false, secondTaken = false;
+    for (uint32_t other = index; other < compiler_.state.files.size(); other++) {
+      const OpenFile& end = compiler_.state.files[other];
+      if (end.kind != file.kind || end.object != file.object) continue;
+      bool& taken = end.writeEnd ? secondTaken : firstTaken;
+      if (taken) throw Error("unsupported-state", std::string("a ") + what + " that was opened more than once; not supported");
+      taken = true;
+      Slot mine = end.writeEnd ? second : first, peer = end.writeEnd ? first : second;
+      compiler_.files[other] = mine;
+      if (!end.contents.empty()) tape_.callExact("refill a pipe or socket", SYS_write, {peer, bytes(end.contents), end.contents.size()}, end.contents.size());
+      tape_.call("set the flags of a descriptor", SYS_fcntl, {mine, F_SETFL, end.flags & kStatusFlags});
+    }
+    if (!firstTaken) tape_.call("close an end", SYS_close, {first});
+    if (!secondTaken) tape_.call("close an end", SYS_close, {second});
+  }
+
+  void openPipe(uint32_t index) {
+    const OpenFile& file = compiler_.state.files[index];
+    openBothEnds(index, "pipe", [&](uint64_t ends) {
+      tape_.call("make a pipe", SYS_pipe2, {ends, O_CLOEXEC});
+      if (file.count != 0 && file.count != kDefaultPipeBytes) tape_.attempt("size a pipe", SYS_fcntl, {tape_.load(ends), F_SETPIPE_SZ, file.count});
+    });
+  }
+
+  void openPair(uint32_t index) {
+    const OpenFile& file = compiler_.state.files[index];
+    openBothEnds(index, "socket pair", [&](uint64_t ends) {
+      tape_.call("make a socket pair", SYS_socketpair, {AF_UNIX, file.socketType | SOCK_CLOEXEC, 0, ends});
+    });
+    for (uint32_t other = index; other < compiler_.state.files.size(); other++) {
+      const OpenFile& end = compiler_.state.files[other];
+      if (end.kind == file.kind && end.object == file.object) setOptions(end, compiler_.files[other]);
+    }
+  }
+
+  Slot openEvent(const OpenFile& file) {
+    uint32_t small = file.count <= UINT32_MAX ? static_cast<uint32_t>(file.count) : 0;
+    Slot slot = lift(tape_.call("make an eventfd", SYS_eventfd2, {small, (file.flags & O_NONBLOCK) | (file.timerFlags ? 1u : 0u)}, true));
+    if (file.count > UINT32_MAX) tape_.call("fill an eventfd", SYS_write, {slot, compiler_.region.add(&file.count, 8), 8});
+    return slot;
+  }
+
+  Slot openTimer(const OpenFile& file) {
+    Slot slot = lift(tape_.call("make a timerfd", SYS_timerfd_create, {file.clock, file.flags & O_NONBLOCK}, true));
+    if (file.valueNs != 0 || file.intervalNs != 0) {
+      struct { int64_t interval[2], value[2]; } spec{{file.intervalNs / 1'000'000'000, file.intervalNs % 1'000'000'000},
+                                                     {file.valueNs / 1'000'000'000, file.valueNs % 1'000'000'000}};
+      tape_.call("arm a timerfd", SYS_timerfd_settime, {slot, 0, compiler_.region.add(&spec, sizeof spec), 0});
+    }
+    if (file.count) tape_.attempt("set the ticks of a timerfd", SYS_ioctl, {slot, kTfdSetTicks, compiler_.region.add(&file.count, 8)});
+    return slot;
+  }
+
+  Slot openMemfd(const OpenFile& file) {
+    // Another open file description of the same object: its position is its own.
+    Slot object = compiler_.sharedMemory[file.object];
+    Slot slot = tape_.call("share memory", SYS_fcntl, {object, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+    if (file.position) tape_.call("seek in shared memory", SYS_lseek, {slot, file.position, SEEK_SET});
+    return slot;
+  }
+
+  void setOptions(const OpenFile& file, Slot slot) {
+    for (const SocketOption& option : file.options)
+      tape_.attempt("set a socket option", SYS_setsockopt, {slot, option.level, option.name, bytes(option.value), option.value.size()});
+    if (file.flags & kStatusFlags) tape_.call("set the flags of a descriptor", SYS_fcntl, {slot, F_SETFL, file.flags & kStatusFlags});
+  }
+
+  bool hasAddress(const OpenFile& file) {
+    if (file.family == AF_INET) return file.localAddress.size() >= sizeof(sockaddr_in) && reinterpret_cast<const sockaddr_in*>(file.localAddress.data())->sin_port != 0;
+    if (file.family == AF_INET6) return file.localAddress.size() >= sizeof(sockaddr_in6) && reinterpret_cast<const sockaddr_in6*>(file.localAddress.data())->sin6_port != 0;
+    if (file.family == AF_UNIX) return file.localAddress.size() > sizeof(sa_family_t);
+    return false;
+  }
+
+  Slot openSocket(const OpenFile& file) {
+    Slot slot = lift(tape_.call("make a socket", SYS_socket, {file.family, file.socketType | SOCK_CLOEXEC, file.protocol}, true));
+    setOptions(file, slot);
+    FileKind kind = kindOf(file);
+    // A connection whose other side is not part of the image: an unconnected socket in its place reads as broken.
+    if (kind == FileKind::TcpConnected) return slot;
+    if (hasAddress(file)) {
+      auto* address = reinterpret_cast<const sockaddr_un*>(file.localAddress.data());
+      bool path = file.family == AF_UNIX && address->sun_path[0] != '\0';
+      std::string name = path ? std::string(address->sun_path, ::strnlen(address->sun_path, file.localAddress.size() - offsetof(sockaddr_un, sun_path))) : "";
+      // Its name in the file system came back with the files; bind makes it anew.
+      if (path) tape_.attempt("remove a socket's name", SYS_unlinkat, {AT_FDCWD, text(name), 0});
+      tape_.call("bind a socket", SYS_bind, {slot, bytes(file.localAddress), file.localAddress.size()});
+      if (path && file.mode) tape_.attempt("set the mode of a socket", SYS_fchmodat, {AT_FDCWD, text(name), file.mode, 0});
+    }
+    if (kind == FileKind::TcpListen || kind == FileKind::UnixListen) tape_.call("listen", SYS_listen, {slot, file.backlog});
+    if (kind == FileKind::Udp && !file.peerAddress.empty())
+      tape_.attempt("connect a UDP socket", SYS_connect, {slot, bytes(file.peerAddress), file.peerAddress.size()});
+    return slot;
+  }
+
+  Compiler& compiler_;
+  Tape& tape_;
+};
+
+// Watches are kept by descriptor number: added by a process that has both the set and the watched file under their numbers.
+void fillEpollSets(Compiler& compiler, Tape& tape, const Process& process) {
+  for (const Descriptor& descriptor : process.descriptors) {
+    const OpenFile& file = compiler.state.files[descriptor.file];
+    if (kindOf(file) != FileKind::Epoll || compiler.epollDone[descriptor.file]) continue;
+    compiler.epollDone[descriptor.file] = true;
+    for (const EpollWatch& watch : file.watches) {
+      struct __attribute__((packed)) { uint32_t events; uint64_t data; } event{watch.events, watch.userData};
+      uint64_t address = compiler.region.add(&event, sizeof event);
+      bool there = std::any_of(process.descriptors.begin(), process.descriptors.end(), [&](const Descriptor& d) { return d.fd == watch.fd && d.file == watch.target; });
+      // The number was closed or given to another file while the set went on watching: lend it for a moment.
+      if (!there) tape.call("lend a descriptor", SYS_dup3, {compiler.files[watch.target], watch.fd, O_CLOEXEC});
+      tape.call("watch a descriptor", SYS_epoll_ctl, {descriptor.fd, EPOLL_CTL_ADD, watch.fd, address});
+      if (there) continue;
+      auto owner = std::find_if(process.descriptors.begin(), process.descriptors.end(), [&](const Descriptor& d) { return d.fd == watch.fd; });
+      if (owner == process.descriptors.end()) tape.call("take a descriptor back", SYS_close, {watch.fd});
+      else tape.call("take a descriptor back", SYS_dup3, {compiler.files[owner->file], watch.fd, owner->closeOnExec ? O_CLOEXEC : 0});
+    }
+  }
+}
+
+}  // namespace
+
+void compileOpenFiles(Compiler& compiler, Tape& tape) {
+  FileOpener(compiler, tape).openAll();
+  tape.mark(MARK_FILES);
+}
+
+void compileDescriptors(Compiler& compiler, Tape& tape, const Process& process) {
+  for (const Descriptor& descriptor : process.descriptors)
+    tape.call("number a descriptor", SYS_dup3, {compiler.files[descriptor.file], descriptor.fd, descriptor.closeOnExec ? O_CLOEXEC : 0});
+  fillEpollSets(compiler, tape, process);
+  tape.call("close the restorer's descriptors", SYS_close_range, {compiler.highFd, ~0u, 0});
+}
+
+}  // namespace appshot

@@ -1,0 +1,205 @@
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "core/image/image.h"
+#include "core/restore/compile.h"
+#include "core/sys/error.h"
+#include "core/sys/proc.h"
+
+namespace appshot {
+
+namespace {
+
+constexpr uint64_t kTaskSize = 0x7ffffffff000;
+constexpr size_t kMaxVectors = 1024;
+
+VmaKind kindOf(const Vma& vma) { return static_cast<VmaKind>(vma.kind); }
+
+// Where the kernel puts its pages relative to the vdso: the same for every program of this kernel.
+struct VdsoLayout {
+  uint64_t vdso = 0;
+  std::vector<MapLine> pieces;
+};
+const VdsoLayout& vdsoLayout() {
+  static const VdsoLayout layout = [] {
+    VdsoLayout found;
+    for (const MapLine& line : readMaps("self")) {
+      if (line.path == "[vdso]") found.vdso = line.start;
+      if (line.path == "[vdso]" || line.path.compare(0, 5, "[vvar") == 0) found.pieces.push_back(line);
+    }
+    return found;
+  }();
+  return layout;
+}
+
+struct VdsoMoves {
+  VdsoMap park{}, place{};
+};
+
+VdsoMoves planVdso(const Compiler& compiler, const Process& process) {
+  std::vector<const Vma*> targets;
+  for (const Vma& vma : process.vmas)
+    if (kindOf(vma) == VmaKind::Vdso || kindOf(vma) == VmaKind::Vvar) targets.push_back(&vma);
+  const VdsoLayout& layout = vdsoLayout();
+  if (targets.size() != layout.pieces.size() || targets.size() > 4)
+    throw Error("environment-mismatch", "the kernel's vdso has another layout than in the image");
+  VdsoMoves moves;
+  uint64_t parking = compiler.region.parking();
+  for (size_t i = 0; i < targets.size(); i++) {
+    const MapLine& piece = layout.pieces[i];
+    uint64_t bytes = piece.end - piece.start;
+    if (bytes != targets[i]->end - targets[i]->start) throw Error("environment-mismatch", "the kernel's vdso has another size than in the image");
+    if (kindOf(*targets[i]) == VmaKind::Vdso) moves.place.base = targets[i]->start;
+    moves.park.piece[i] = {piece.start - layout.vdso, parking, bytes};
+    moves.place.piece[i] = {parking, targets[i]->start, bytes};
+    parking += bytes;
+  }
+  moves.park.count = moves.place.count = targets.size();
+  return moves;
+}
+
+bool touches(const std::vector<PageRun>& runs, const Vma& vma) {
+  auto after = std::lower_bound(runs.begin(), runs.end(), vma.start, [](const PageRun& run, uint64_t start) { return run.address + run.pages * kPageSize <= start; });
+  return after != runs.end() && after->address < vma.end;
+}
+
+int mapFlags(const Vma& vma) {
+  int flags = MAP_FIXED_NOREPLACE;
+  VmaKind kind = kindOf(vma);
+  bool shared = kind == VmaKind::FileShared || (kind == VmaKind::Shared && !(vma.advice & kAdvicePrivateShared));
+  flags |= shared ? MAP_SHARED : MAP_PRIVATE;
+  if (kind == VmaKind::Anonymous) flags |= MAP_ANONYMOUS;
+  if (vma.advice & kAdviceGrowsDown) flags |= MAP_GROWSDOWN;
+  if (vma.advice & kAdviceNoReserve) flags |= MAP_NORESERVE;
+  return flags;
+}
+
+// Descriptors of the mapped files of one process, opened once each.
+class MappedFiles {
+ public:
+  MappedFiles(Compiler& compiler, Tape& tape) : compiler_(compiler), tape_(tape) {}
+  Slot open(uint32_t index) {
+    auto known = slots_.find(index);
+    if (known != slots_.end()) return known->second;
+    const MappedFile& file = compiler_.state.mappedFiles[index];
+    Slot slot = tape_.call("open a mapped file", SYS_openat, {AT_FDCWD, compiler_.region.add(file.path), (file.writable ? O_RDWR : O_RDONLY) | O_CLOEXEC, 0}, true);
+    slots_.emplace(index, slot);
+    return slot;
+  }
+  void closeAll() {
+    for (auto& [index, slot] : slots_) tape_.call("close a mapped file", SYS_close, {slot});
+  }
+
+ private:
+  Compiler& compiler_;
+  Tape& tape_;
+  std::map<uint32_t, Slot> slots_;
+};
+
+void mapRanges(Compiler& compiler, Tape& tape, const Process& process, MappedFiles& files) {
+  for (const Vma& vma : process.vmas) {
+    VmaKind kind = kindOf(vma);
+    if (kind == VmaKind::Vdso || kind == VmaKind::Vvar) continue;
+    uint64_t prot = vma.prot | (touches(process.runs, vma) ? PROT_WRITE : 0);
+    Argument fd = -1;
+    if (kind == VmaKind::FilePrivate || kind == VmaKind::FileShared) fd = files.open(vma.object);
+    if (kind == VmaKind::Shared) fd = compiler.sharedMemory[vma.object];
+    tape.callExact("map memory", SYS_mmap, {vma.start, vma.end - vma.start, prot, mapFlags(vma), fd, vma.offset}, vma.start);
+  }
+}
+
+// pages.bin holds the runs of a process one after the other: few calls, each with a list of places.
+void fillPages(Compiler& compiler, Tape& tape, const std::vector<PageRun>& runs) {
+  std::vector<iovec> vectors;
+  uint64_t start = 0, bytes = 0;
+  auto flush = [&] {
+    if (vectors.empty()) return;
+    uint64_t table = compiler.region.addTable(vectors);
+    tape.callExact("read pages", SYS_preadv, {compiler.pages, table, vectors.size(), start, 0}, bytes);
+    vectors.clear();
+    bytes = 0;
+  };
+  for (const PageRun& run : runs) {
+    uint64_t size = run.pages * kPageSize;
+    if (vectors.size() == kMaxVectors || (!vectors.empty() && run.position != start + bytes) || bytes + size > (1u << 30)) flush();
+    if (vectors.empty()) start = run.position;
+    vectors.push_back({reinterpret_cast<void*>(run.address), size});
+    bytes += size;
+  }
+  flush();
+}
+
+void finalProtection(Tape& tape, const Process& process) {
+  for (const Vma& vma : process.vmas)
+    if (!(vma.prot & PROT_WRITE) && kindOf(vma) != VmaKind::Vdso && kindOf(vma) != VmaKind::Vvar && touches(process.runs, vma))
+      tape.call("protect memory", SYS_mprotect, {vma.start, vma.end - vma.start, vma.prot});
+}
+
+void advise(Tape& tape, const Process& process) {
+  static constexpr std::pair<uint32_t, int> kAdvice[] = {{kAdviceDontDump, MADV_DONTDUMP}, {kAdviceHugepage, MADV_HUGEPAGE}, {kAdviceNoHugepage, MADV_NOHUGEPAGE},
+                                                         {kAdviceMergeable, MADV_MERGEABLE}, {kAdviceSequential, MADV_SEQUENTIAL}, {kAdviceRandom, MADV_RANDOM}};
+  for (const Vma& vma : process.vmas) {
+    if (kindOf(vma) == VmaKind::Vdso || kindOf(vma) == VmaKind::Vvar) continue;
+    for (auto [bit, advice] : kAdvice)
+      if (vma.advice & bit) tape.attempt("advise memory", SYS_madvise, {vma.start, vma.end - vma.start, advice});
+    if (vma.advice & kAdviceLocked) tape.attempt("lock memory", SYS_mlock, {vma.start, vma.end - vma.start});
+  }
+}
+
+// uapi/linux/prctl.h: struct prctl_mm_map
+struct MmMap {
+  uint64_t startCode, endCode, startData, endData, startBrk, brk, startStack, argStart, argEnd, envStart, envEnd, auxv;
+  uint32_t auxvBytes, exeFd;
+};
+
+void setLayout(Compiler& compiler, Tape& tape, const Process& process) {
+  const MemoryLayout& layout = process.layout;
+  MmMap map{layout.startCode, layout.endCode, layout.startData, layout.endData, layout.startBrk, layout.brk, layout.startStack,
+            layout.argStart, layout.argEnd, layout.envStart, layout.envEnd, 0, static_cast<uint32_t>(layout.auxv.size()), 0};
+  map.auxv = compiler.region.add(layout.auxv.data(), layout.auxv.size());
+  uint64_t address = compiler.region.add(&map, sizeof map);
+  Slot exe = tape.call("open the program", SYS_openat, {AT_FDCWD, compiler.region.add(layout.exe), O_RDONLY | O_CLOEXEC, 0}, true);
+  // The descriptor's number is known only then: written into the structure, of which it is the last field.
+  tape.op(OP_STORE, "store", {address + offsetof(MmMap, exeFd), exe});
+  tape.call("set the memory layout", SYS_prctl, {PR_SET_MM, PR_SET_MM_MAP, address, sizeof map, 0});
+  tape.call("close the program", SYS_close, {exe});
+}
+
+}  // namespace
+
+void compileMemory(Compiler& compiler, Tape& tape, const Process& process) {
+  VdsoMoves moves = planVdso(compiler, process);
+  uint64_t park = compiler.region.add(&moves.park, sizeof moves.park), place = compiler.region.add(&moves.place, sizeof moves.place);
+  uint64_t regionEnd = compiler.region.base() + compiler.regionBytes;
+  tape.op(OP_VDSO, "park the vdso", {0, park});
+  tape.call("clear the address space below", SYS_munmap, {0, compiler.region.base()});
+  tape.call("clear the address space above", SYS_munmap, {regionEnd, kTaskSize - regionEnd});
+  MappedFiles files(compiler, tape);
+  mapRanges(compiler, tape, process, files);
+  fillPages(compiler, tape, process.runs);
+  finalProtection(tape, process);
+  advise(tape, process);
+  tape.op(OP_VDSO, "place the vdso", {1, place});
+  setLayout(compiler, tape, process);
+  files.closeAll();
+  tape.mark(MARK_MEMORY);
+}
+
+void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process) {
+  for (const Vma& vma : process.vmas) {
+    uint64_t bytes = vma.end - vma.start;
+    if (vma.advice & kAdviceDontFork) tape.attempt("advise memory", SYS_madvise, {vma.start, bytes, MADV_DONTFORK});
+    if (!(vma.advice & kAdviceWipeOnFork)) continue;
+    // A clone is a fork to its program; the same instance coming back is not.
+    if (compiler.purpose == Purpose::Zygote) tape.attempt("wipe memory", SYS_madvise, {vma.start, bytes, MADV_DONTNEED});
+    tape.attempt("advise memory", SYS_madvise, {vma.start, bytes, MADV_WIPEONFORK});
+  }
+}
+
+}  // namespace appshot

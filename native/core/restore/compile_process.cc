@@ -1,0 +1,75 @@
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#include <csignal>
+
+#include "core/restore/compile.h"
+
+namespace appshot {
+
+namespace {
+
+void setActions(Compiler& compiler, Tape& tape, const Process& process) {
+  // The nursery ignores nothing and handles nothing, so only what differs from the default is set.
+  for (const SignalAction& action : process.actions) {
+    uint64_t kernel[4] = {action.handler, action.flags, action.restorer, action.mask};
+    tape.call("set a signal action", SYS_rt_sigaction, {action.number, compiler.region.add(kernel, sizeof kernel), 0, 8});
+  }
+}
+
+void setLimits(Compiler& compiler, Tape& tape, const Process& process) {
+  for (size_t resource = 0; resource < process.limits.size(); resource++) {
+    uint64_t limit[2] = {process.limits[resource].first, process.limits[resource].second};
+    // A hard limit above ours needs CAP_SYS_RESOURCE; where it is missing, ours stays.
+    tape.attempt("set a limit", SYS_prlimit64, {0, resource, compiler.region.add(limit, sizeof limit), 0});
+  }
+}
+
+void registerMembarrier(Tape& tape, uint32_t registrations) {
+  static constexpr std::pair<int, int> kPairs[] = {
+      {MEMBARRIER_CMD_GLOBAL_EXPEDITED, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED},
+      {MEMBARRIER_CMD_PRIVATE_EXPEDITED, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED},
+      {MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE},
+      {MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ}};
+  for (auto [command, registration] : kPairs)
+    if (registrations & static_cast<uint32_t>(registration)) tape.attempt("register for membarrier", SYS_membarrier, {registration, 0, 0});
+}
+
+void armTimers(Compiler& compiler, Tape& tape, const Process& process) {
+  for (int which = 0; which < 3; which++) {
+    const IntervalTimer& timer = process.timers[which];
+    if (timer.valueUs == 0) continue;
+    int64_t value[4] = {timer.intervalUs / 1'000'000, timer.intervalUs % 1'000'000, timer.valueUs / 1'000'000, timer.valueUs % 1'000'000};
+    tape.call("arm an interval timer", SYS_setitimer, {which, compiler.region.add(value, sizeof value), 0});
+  }
+  if (process.posixTimers.empty()) return;
+  constexpr int kRestoreIds = 77;  // PR_TIMER_CREATE_RESTORE_IDS (6.15): the id in the argument is the id that is given
+  tape.call("ask for timers with their old ids", SYS_prctl, {kRestoreIds, 1, 0, 0, 0});
+  for (const PosixTimer& timer : process.posixTimers) {
+    struct { uint64_t value; int32_t signal, notify, tid, pad[11]; } event{timer.sigval, timer.signal, timer.notify, timer.tid, {}};
+    int64_t spec[4] = {timer.intervalNs / 1'000'000'000, timer.intervalNs % 1'000'000'000, timer.valueNs / 1'000'000'000, timer.valueNs % 1'000'000'000};
+    uint64_t id = compiler.region.add(&timer.id, sizeof timer.id);
+    tape.call("make a timer", SYS_timer_create, {timer.clock, compiler.region.add(&event, sizeof event), id});
+    tape.call("arm a timer", SYS_timer_settime, {timer.id, 0, compiler.region.add(spec, sizeof spec), 0});
+  }
+  tape.call("stop asking for old timer ids", SYS_prctl, {kRestoreIds, 0, 0, 0, 0});
+}
+
+}  // namespace
+
+void compileProcessState(Compiler& compiler, Tape& tape, const Process& process) {
+  setActions(compiler, tape, process);
+  setLimits(compiler, tape, process);
+  tape.call("set the umask", SYS_umask, {process.umask});
+  tape.call("change directory", SYS_chdir, {compiler.region.add(process.cwd)});
+  if (process.subreaper) tape.call("become a subreaper", SYS_prctl, {PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0});
+  if (process.thpDisabled) tape.call("disable huge pages", SYS_prctl, {PR_SET_THP_DISABLE, 1, 0, 0, 0});
+  registerMembarrier(tape, process.membarrier);
+  armTimers(compiler, tape, process);
+}
+
+}  // namespace appshot

@@ -1,0 +1,130 @@
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+
+#include <cstring>
+
+#include "core/launch/seccomp_filter.h"
+#include "core/restore/compile.h"
+
+namespace appshot {
+
+namespace {
+
+constexpr int kArchSetFs = 0x1002, kArchSetGs = 0x1001;
+constexpr int kLastCapability = 40;
+
+// What every thread has for itself and can be set with privileges.
+void setThreadState(Compiler& compiler, Tape& tape, const Thread& thread) {
+  user_regs_struct registers;
+  std::memcpy(&registers, thread.registers.data(), sizeof registers);
+  Region& region = compiler.region;
+  tape.call("set the thread's name", SYS_prctl, {PR_SET_NAME, region.add(thread.comm), 0, 0, 0});
+  tape.call("set the thread pointer", SYS_arch_prctl, {kArchSetFs, registers.fs_base});
+  if (registers.gs_base) tape.call("set the GS base", SYS_arch_prctl, {kArchSetGs, registers.gs_base});
+  tape.attempt("set the address to clear at exit", SYS_set_tid_address, {thread.tidAddress});
+  if (thread.robustList) tape.call("set the robust list", SYS_set_robust_list, {thread.robustList, thread.robustListSize});
+  if (thread.rseqAddress) tape.call("register restartable sequences", SYS_rseq, {thread.rseqAddress, thread.rseqSize, thread.rseqFlags, thread.rseqSignature});
+  if (thread.timerSlackNs && thread.timerSlackNs != 50'000) tape.attempt("set the timer slack", SYS_prctl, {PR_SET_TIMERSLACK, thread.timerSlackNs, 0, 0, 0});
+  if (thread.nice) tape.attempt("set the nice value", SYS_setpriority, {0, 0, thread.nice});
+  if (!thread.affinity.empty()) tape.attempt("set the CPUs", SYS_sched_setaffinity, {0, thread.affinity.size() * 8, region.addTable(thread.affinity)});
+  if (thread.schedPolicy != 0) tape.attempt("set the scheduling policy", SYS_sched_setscheduler, {0, thread.schedPolicy, region.add(&thread.schedPriority, 4)});
+}
+
+// For the whole process, once: the threads that are made after it inherit them.
+void dropBounds(Tape& tape, const Credentials& credentials) {
+  for (int capability = 0; capability <= kLastCapability; capability++)
+    if (!(credentials.capBounding >> capability & 1)) tape.attempt("drop a capability", SYS_prctl, {PR_CAPBSET_DROP, capability, 0, 0, 0});
+  if (credentials.noNewPrivs) tape.call("give up new privileges", SYS_prctl, {PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0});
+  if (credentials.secureBits) tape.call("set the secure bits", SYS_prctl, {PR_SET_SECUREBITS, credentials.secureBits, 0, 0, 0});
+}
+
+void setCredentials(Compiler& compiler, Tape& tape, const Credentials& credentials) {
+  tape.call("set the groups", SYS_setgroups, {credentials.groups.size(), compiler.region.addTable(credentials.groups)});
+  tape.call("set the group", SYS_setresgid, {credentials.gid[0], credentials.gid[1], credentials.gid[2]});
+  tape.call("set the user", SYS_setresuid, {credentials.uid[0], credentials.uid[1], credentials.uid[2]});
+  struct { uint32_t version; int32_t pid; } header{0x20080522, 0};  // _LINUX_CAPABILITY_VERSION_3
+  auto low = [](uint64_t set) { return static_cast<uint32_t>(set); };
+  auto high = [](uint64_t set) { return static_cast<uint32_t>(set >> 32); };
+  uint32_t sets[6] = {low(credentials.capEffective), low(credentials.capPermitted), low(credentials.capInheritable),
+                      high(credentials.capEffective), high(credentials.capPermitted), high(credentials.capInheritable)};
+  tape.call("set the capabilities", SYS_capset, {compiler.region.add(&header, sizeof header), compiler.region.add(sets, sizeof sets)});
+}
+
+void requeue(Compiler& compiler, Tape& tape, const std::vector<QueuedSignal>& queue, int32_t pid, int32_t tid) {
+  for (const QueuedSignal& signal : queue) {
+    int32_t number;
+    std::memcpy(&number, signal.siginfo.data(), 4);
+    uint64_t info = compiler.region.add(signal.siginfo.data(), signal.siginfo.size());
+    if (tid) tape.attempt("queue a signal", SYS_rt_tgsigqueueinfo, {pid, tid, number, info});
+    else tape.attempt("queue a signal", SYS_rt_sigqueueinfo, {pid, number, info});
+  }
+}
+
+void installFilter(Compiler& compiler, Tape& tape, const Thread& leader) {
+  if (leader.seccompFilters == 0) return;
+  const std::vector<sock_filter>& filter = instanceFilter();
+  struct { uint16_t length; uint64_t program; } program{static_cast<uint16_t>(filter.size()), compiler.region.addTable(filter)};
+  tape.call("install the seccomp filter", SYS_seccomp, {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, compiler.region.add(&program, sizeof program)});
+}
+
+struct LeaveContext {
+  uint64_t counter;
+  bool leader;
+  size_t index;
+};
+
+void leave(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, const LeaveContext& context) {
+  Region& region = compiler.region;
+  SignalFrame frame = buildSignalFrame(process, thread);
+  Leave record{};
+  record.frame = region.add(frame.bytes.data(), frame.bytes.size(), 64);
+  record.frameBytes = frame.bytes.size();
+  record.frameTarget = frame.target;
+  record.stub = region.stub(context.index);
+  record.stubBytes = APPSHOT_PAGE;
+  record.gadget = process.gadgetSyscall;
+  record.leader = context.leader;
+  record.counter = context.counter;
+  record.unmapStart = region.unmapStart();
+  record.unmapBytes = region.base() + compiler.regionBytes - region.unmapStart();
+  tape.op(OP_LEAVE, "leave", {region.add(&record, sizeof record)});
+}
+
+}  // namespace
+
+void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
+  Region& region = compiler.region;
+  const Thread& leader = process.threads.front();
+  size_t leaderIndex = compiler.nextThread++;
+  // In the leader's own page, behind its stub's code: it stays until the leader is the last one.
+  uint64_t counter = region.stub(leaderIndex) + APPSHOT_PAGE - 64;
+  tape.op(OP_SET, "count threads", {counter, process.threads.size()});
+  dropBounds(tape, leader.credentials);
+  for (size_t i = 1; i < process.threads.size(); i++) {
+    const Thread& thread = process.threads[i];
+    size_t index = compiler.nextThread++;
+    Tape own(region);
+    setThreadState(compiler, own, thread);
+    setCredentials(compiler, own, thread.credentials);
+    if (thread.parentDeathSignal) own.attempt("set the parent death signal", SYS_prctl, {PR_SET_PDEATHSIG, thread.parentDeathSignal, 0, 0, 0});
+    requeue(compiler, own, thread.queued, process.pid, thread.tid);
+    own.op(OP_BARRIER, "wait for all", {1, compiler.tasks, 1});
+    leave(compiler, own, process, thread, {counter, false, index});
+    tape.op(OP_THREAD, "make a thread", {thread.tid, own.finish(), region.threadStackTop(index)});
+  }
+  setThreadState(compiler, tape, leader);
+  tape.mark(MARK_THREADS);
+  setCredentials(compiler, tape, leader.credentials);
+  tape.attempt("set dumpable", SYS_prctl, {PR_SET_DUMPABLE, process.dumpable == 1 ? 1 : 0, 0, 0, 0});
+  if (leader.parentDeathSignal) tape.attempt("set the parent death signal", SYS_prctl, {PR_SET_PDEATHSIG, leader.parentDeathSignal, 0, 0, 0});
+  installFilter(compiler, tape, leader);
+  requeue(compiler, tape, process.queued, process.pid, 0);
+  requeue(compiler, tape, leader.queued, process.pid, process.pid);
+  tape.op(OP_BARRIER, "wait for all", {1, compiler.tasks, 1});
+  leave(compiler, tape, process, leader, {counter, true, leaderIndex});
+}
+
+}  // namespace appshot

@@ -1,0 +1,183 @@
+#include "core/restore/nursery.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csignal>
+#include <cstring>
+#include <set>
+#include <sstream>
+
+#include "core/sys/proc.h"
+#include "core/sys/sys.h"
+
+extern "C" {
+extern const char appshotNurseryStart[], appshotNurseryEnd[];
+extern char** environ;
+}
+
+namespace appshot {
+
+StatusPage::StatusPage() {
+  fd_ = sysFd("make a status page", [] { return ::memfd_create("appshot-status", MFD_CLOEXEC); });
+  sys("size a status page", [&] { return ::ftruncate(fd_.get(), APPSHOT_PAGE); });
+  void* page = ::mmap(nullptr, APPSHOT_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_.get(), 0);
+  if (page == MAP_FAILED) throwErrno("map a status page", errno);
+  status_ = static_cast<Status*>(page);
+}
+
+StatusPage::~StatusPage() { ::munmap(status_, APPSHOT_PAGE); }
+
+void StatusPage::wait(const std::vector<std::string>& steps, int withinMs) const {
+  double deadlineUs = monotonicUs() + withinMs * 1000.0;
+  for (;;) {
+    uint32_t done = __atomic_load_n(&status_->done, __ATOMIC_SEQ_CST);
+    if (done == 1) return;
+    if (done == 2) {
+      std::string step = status_->failedStep < steps.size() ? steps[status_->failedStep] : "a step";
+      auto err = static_cast<int>(-status_->failedResult);
+      throw Error(err == ENOSPC ? "disk-full" : "internal",
+                  "restore failed in process or thread " + std::to_string(status_->failedTask) + ": " + step + ": " +
+                      (err > 0 ? std::strerror(err) : "unexpected result " + std::to_string(status_->failedResult)),
+                  err);
+    }
+    double left = deadlineUs - monotonicUs();
+    if (left <= 0) throw Error("timeout", "restore did not finish within " + std::to_string(withinMs) + " ms; the new processes ended or hang");
+    timespec time{static_cast<time_t>(left / 1e6), static_cast<long>(std::fmod(left, 1e6) * 1e3)};
+    ::syscall(SYS_futex, &status_->done, FUTEX_WAIT, done, &time, nullptr, 0);
+  }
+}
+
+pid_t CommandSocket::send(Command command, const Descriptors& descriptors) {
+  static const UniqueFd proc = sysFd("open /proc", [] { return ::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC); });
+  // Every place has to hold a descriptor: where there is none to send, /proc stands in.
+  auto orProc = [&](int fd) { return fd >= 0 ? fd : proc.get(); };
+  std::vector<int> fds = {orProc(descriptors.pod), orProc(descriptors.cgroup), proc.get(), orProc(descriptors.tape),
+                          orProc(descriptors.status), orProc(descriptors.pages), orProc(descriptors.extra)};
+  fds.insert(fds.end(), descriptors.v1.begin(), descriptors.v1.end());
+  if (fds.size() > APPSHOT_MAX_FDS) throw Error("internal", "too many cgroup hierarchies");
+  command.fdCount = static_cast<uint32_t>(fds.size());
+  command.v1Count = static_cast<uint32_t>(descriptors.v1.size());
+  iovec vector{&command, sizeof command};
+  alignas(cmsghdr) char control[CMSG_SPACE(APPSHOT_MAX_FDS * sizeof(int))]{};
+  msghdr message{};
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+  std::memcpy(CMSG_DATA(header), fds.data(), fds.size() * sizeof(int));
+  Answer answer{};
+  {
+    std::lock_guard lock(mutex_);
+    sys("ask for a new process", [&] { return ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL); });
+    ssize_t n = sys("hear of a new process", [&] { return ::recv(socket_.get(), &answer, sizeof answer, 0); });
+    if (n != sizeof answer) throw Error("internal", "the process that makes new processes is gone");
+  }
+  if (answer.result <= 0) throwErrno("make a process in the pod", static_cast<int>(-answer.result));
+  return static_cast<pid_t>(answer.result);
+}
+
+Nursery& Nursery::instance() {
+  static Nursery nursery;
+  return nursery;
+}
+
+Nursery::Nursery() {
+  // New processes hold their descriptors above those of the program for a while.
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+
+  UniqueFd program = sysFd("make the nursery's program", [] { return ::memfd_create("appshot-nursery", MFD_CLOEXEC); });
+  writeAll(program.get(), appshotNurseryStart, static_cast<size_t>(appshotNurseryEnd - appshotNurseryStart), "write the nursery's program");
+  int ends[2];
+  sys("make the nursery's socket", [&] { return ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); });
+  UniqueFd mine(ends[0]), its(ends[1]);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, its.get(), 3);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t all;
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &all);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  std::string path = "/proc/self/fd/" + std::to_string(program.get());
+  char name[] = "appshot-nursery";
+  char* arguments[] = {name, nullptr};
+  char* nothing[] = {nullptr};
+  pid_t pid = -1;
+  int err = ::posix_spawn(&pid, path.c_str(), &actions, &attributes, arguments, nothing);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (err != 0) throwErrno("start the nursery", err);
+  socket_ = std::make_unique<CommandSocket>(std::move(mine));
+}
+
+// What has to be added to the node's clocks so that the instance's go on from where they stood.
+static std::string clockOffsets(const State& state) {
+  std::string text;
+  for (auto [name, clock, then] : {std::tuple{"monotonic", CLOCK_MONOTONIC, state.monotonicNs}, std::tuple{"boottime", CLOCK_BOOTTIME, state.boottimeNs}}) {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    int64_t offset = then - (now.tv_sec * 1'000'000'000ll + now.tv_nsec);
+    int64_t seconds = offset / 1'000'000'000, nanos = offset % 1'000'000'000;
+    if (nanos < 0) {
+      nanos += 1'000'000'000;
+      seconds--;
+    }
+    text += std::string(name) + " " + std::to_string(seconds) + " " + std::to_string(nanos) + "\n";
+  }
+  return text;
+}
+
+Command podCommand(CommandKind kind, const State& state, const Pod& pod) {
+  Command command{};
+  command.kind = kind;
+  command.rootPid = state.processes.front().pid;
+  std::set<int32_t> used;
+  for (const Process& process : state.processes)
+    for (const Thread& thread : process.threads) used.insert(thread.tid);
+  command.intermediatePid = 2;
+  while (used.count(command.intermediatePid)) command.intermediatePid++;
+  command.intoCgroup = pod.cgroup.valid();
+  std::string offsets = clockOffsets(state);
+  if (offsets.size() > sizeof command.timens) throw Error("internal", "the clock offsets are too long");
+  command.timensBytes = static_cast<uint32_t>(offsets.size());
+  std::memcpy(command.timens, offsets.data(), offsets.size());
+  return command;
+}
+
+CommandSocket::Descriptors podDescriptors(const Pod& pod, int status) {
+  CommandSocket::Descriptors descriptors;
+  descriptors.pod = pod.initPidfd.get();
+  descriptors.cgroup = pod.cgroup.get();
+  descriptors.status = status;
+  for (const UniqueFd& procs : pod.v1Procs) descriptors.v1.push_back(procs.get());
+  return descriptors;
+}
+
+pid_t findInPod(const Pod& pod, pid_t wanted) {
+  std::string init = std::to_string(pod.init);
+  std::istringstream children(readFile("/proc/" + init + "/task/" + init + "/children"));
+  for (pid_t pid; children >> pid;)
+    if (virtualPid(pid) == wanted) return pid;
+  throw Error("internal", "process " + std::to_string(wanted) + " of pod " + pod.name + " ended as soon as it was restored");
+}
+
+}  // namespace appshot

@@ -1,0 +1,71 @@
+// The process that makes processes: see restorer/nursery.c and restorer/serve.h.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "core/image/model.h"
+#include "core/pod/pod.h"
+#include "core/restore/compile.h"
+#include "core/restore/restore.h"
+#include "core/sys/unique_fd.h"
+
+namespace appshot {
+
+// The shared page through which new processes report; one for each restore or clone.
+class StatusPage {
+ public:
+  StatusPage();
+  ~StatusPage();
+  StatusPage(const StatusPage&) = delete;
+  StatusPage& operator=(const StatusPage&) = delete;
+
+  int fd() const { return fd_.get(); }
+  const Status& status() const { return *status_; }
+  // Waits until everything runs. Throws Error that names the step which failed, or that nothing was heard within `withinMs`.
+  void wait(const std::vector<std::string>& steps, int withinMs) const;
+
+ private:
+  UniqueFd fd_;
+  Status* status_ = nullptr;
+};
+
+// The other end of a nursery's or zygote's socket. Requests of several threads take turns.
+class CommandSocket {
+ public:
+  explicit CommandSocket(UniqueFd socket) : socket_(std::move(socket)) {}
+
+  struct Descriptors {
+    int pod = -1, cgroup = -1, tape = -1, status = -1, pages = -1, extra = -1;
+    std::vector<int> v1;
+  };
+  // Returns the new process's pid as the kernel gave it: virtual in a pod. Throws Error.
+  pid_t send(Command command, const Descriptors& descriptors);
+
+ private:
+  std::mutex mutex_;
+  UniqueFd socket_;
+};
+
+class Nursery {
+ public:
+  // The one of this process, started on first use.
+  static Nursery& instance();
+
+  CommandSocket& socket() { return *socket_; }
+
+ private:
+  Nursery();
+  std::unique_ptr<CommandSocket> socket_;
+};
+
+// A command for a new process inside `pod`.
+Command podCommand(CommandKind kind, const State& state, const Pod& pod);
+CommandSocket::Descriptors podDescriptors(const Pod& pod, int status);
+// Host pid of the pod's process with this virtual pid, a child of its init.
+pid_t findInPod(const Pod& pod, pid_t virtualPid);
+
+}  // namespace appshot

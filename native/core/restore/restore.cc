@@ -1,0 +1,146 @@
+#include "core/restore/restore.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/image/codec.h"
+#include "core/image/environment.h"
+#include "core/image/image.h"
+#include "core/restore/nursery.h"
+#include "core/sys/sys.h"
+
+namespace appshot {
+
+namespace {
+
+constexpr int kWithinMs = 30'000;
+
+class PhaseMarks {
+ public:
+  PhaseMarks() : lastUs_(monotonicUs()) {}
+  void done(PhasesUs& phases, const char* name) {
+    double now = monotonicUs();
+    phases.emplace_back(name, now - lastUs_);
+    lastUs_ = now;
+  }
+
+ private:
+  double lastUs_;
+};
+
+// Every mapped file has to be what it was, or the program would run on with other code under its feet.
+void checkMappedFiles(const State& state, pid_t viewPid) {
+  for (const MappedFile& file : state.mappedFiles) {
+    std::string path = "/proc/" + std::to_string(viewPid) + "/root" + file.path;
+    struct stat status{};
+    if (::stat(path.c_str(), &status) < 0)
+      throw Error("environment-mismatch", "the program's file " + file.path + " is gone; deploy the app again", errno);
+    int64_t mtimeNs = status.st_mtim.tv_sec * 1'000'000'000ll + status.st_mtim.tv_nsec;
+    if (static_cast<uint64_t>(status.st_size) != file.size || (mtimeNs != file.mtimeNs && !file.writable))
+      throw Error("environment-mismatch", "the program's file " + file.path + " was changed since the image was made; deploy the app again");
+  }
+}
+
+class TemplateZygote : public Zygote {
+ public:
+  TemplateZygote(std::shared_ptr<Image> image, pid_t viewPid) : image_(std::move(image)) {
+    checkMappedFiles(image_->state(), viewPid);
+    compiled_ = compileImage(image_->state(), Purpose::Zygote);
+    UniqueFd tape(compiled_->region.toMemfd("appshot-zygote"));
+    int ends[2];
+    sys("make a zygote's socket", [&] { return ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); });
+    socket_ = std::make_unique<CommandSocket>(UniqueFd(ends[0]));
+    UniqueFd its(ends[1]);
+    UniqueFd view = sysFd("open the template's view", [&] { return static_cast<int>(::syscall(SYS_pidfd_open, viewPid, 0)); });
+    StatusPage status;
+    Command command{};
+    command.kind = COMMAND_ZYGOTE;
+    command.regionBase = compiled_->region.base();
+    command.regionSize = compiled_->region.size();
+    command.header = compiled_->region.headerAddress();
+    pid_ = Nursery::instance().socket().send(command, {view.get(), -1, tape.get(), status.fd(), image_->pagesFd(), its.get(), {}});
+    try {
+      status.wait(compiled_->region.steps(), kWithinMs);
+    } catch (...) {
+      end();
+      throw;
+    }
+  }
+  ~TemplateZygote() override { end(); }
+
+  pid_t pid() const override { return pid_; }
+
+  Restored clone(const Pod& pod, const Personal&) override {
+    Restored restored;
+    PhaseMarks marks;
+    StatusPage status;
+    CommandSocket::Descriptors descriptors = podDescriptors(pod, status.fd());
+    descriptors.pages = image_->pagesFd();
+    socket_->send(podCommand(COMMAND_CLONE, image_->state(), pod), descriptors);
+    marks.done(restored.phases, "fork");
+    status.wait(compiled_->region.steps(), kWithinMs);
+    marks.done(restored.phases, "personalize");
+    restored.root = findInPod(pod, image_->state().processes.front().pid);
+    return restored;
+  }
+
+ private:
+  void end() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, __WALL);
+    pid_ = -1;
+  }
+
+  std::shared_ptr<Image> image_;
+  std::unique_ptr<Compiled> compiled_;
+  std::unique_ptr<CommandSocket> socket_;
+  pid_t pid_ = -1;
+};
+
+}  // namespace
+
+std::shared_ptr<Image> openImage(const std::string& imageDir) {
+  auto image = std::make_shared<Image>(imageDir);
+  checkEnvironment(image->state().environment);
+  image->verifyPages();
+  return image;
+}
+
+const std::string& imageMeta(const Image& image) { return image.meta(); }
+
+std::string describeImage(const Image& image) { return describeState(image.state()); }
+
+Restored restoreImage(const std::shared_ptr<Image>& image, const Pod& pod, const Personal&) {
+  Restored restored;
+  PhaseMarks marks;
+  const State& state = image->state();
+  checkMappedFiles(state, pod.init);
+  std::unique_ptr<Compiled> compiled = compileImage(state, Purpose::Restore);
+  UniqueFd tape(compiled->region.toMemfd("appshot-restore"));
+  marks.done(restored.phases, "compile");
+  StatusPage status;
+  Command command = podCommand(COMMAND_RESTORE, state, pod);
+  command.regionBase = compiled->region.base();
+  command.regionSize = compiled->region.size();
+  command.header = compiled->region.headerAddress();
+  CommandSocket::Descriptors descriptors = podDescriptors(pod, status.fd());
+  descriptors.tape = tape.get();
+  descriptors.pages = image->pagesFd();
+  Nursery::instance().socket().send(command, descriptors);
+  marks.done(restored.phases, "fork");
+  status.wait(compiled->region.steps(), kWithinMs);
+  marks.done(restored.phases, "fill");
+  restored.root = findInPod(pod, state.processes.front().pid);
+  return restored;
+}
+
+std::unique_ptr<Zygote> Zygote::build(const std::shared_ptr<Image>& image, pid_t viewPid) {
+  return std::make_unique<TemplateZygote>(image, viewPid);
+}
+
+}  // namespace appshot

@@ -1,0 +1,121 @@
+// Builds what the kernel itself would have put on the stack for a signal handler.
+#include <sys/user.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "core/restore/compile.h"
+#include "core/sys/error.h"
+
+#include <sys/syscall.h>
+
+namespace appshot {
+
+namespace {
+
+// arch/x86/include/uapi/asm/sigcontext.h and ucontext.h, in the kernel's own layout.
+struct KernelSigcontext {
+  uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+  uint16_t cs, gs, fs, ss;
+  uint64_t err, trapno, oldmask, cr2, fpstate, reserved[8];
+};
+struct KernelUcontext {
+  uint64_t flags, link, stackPointer;
+  int32_t stackFlags, pad;
+  uint64_t stackSize;
+  KernelSigcontext context;
+  uint64_t mask;
+};
+struct KernelFrame {
+  uint64_t returnAddress;
+  KernelUcontext ucontext;
+  uint8_t info[128];
+};
+// Written at byte 464 of the XSAVE area: tells sigreturn that there is more than the legacy part.
+struct SoftwareReserved {
+  uint32_t magic1, extendedSize;
+  uint64_t features;
+  uint32_t size, padding[7];
+};
+constexpr uint32_t kMagic1 = 0x46505853, kMagic2 = 0x46505845;
+constexpr uint64_t kUcXstate = 1, kUcSs = 2, kUcStrictSs = 4;
+constexpr uint64_t kRedZone = 128;
+
+// A thread that was stopped inside a system call takes it up again.
+void resumeSyscall(user_regs_struct& registers) {
+  auto result = static_cast<int64_t>(registers.rax);
+  auto number = static_cast<int64_t>(registers.orig_rax);
+  if (number < 0) return;
+  bool restarts = result == -512 || result == -513 || result == -514;  // ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND
+  // ERESTART_RESTARTBLOCK keeps its rest time in the old process: the call starts over, with its whole time.
+  restarts = restarts || result == -516;
+  // Waiting calls that never restart by themselves; nothing has come, so nobody need know that we were here.
+  bool waits = number == SYS_epoll_wait || number == SYS_epoll_pwait || number == SYS_epoll_pwait2;
+  restarts = restarts || (waits && result == -EINTR);
+  if (!restarts) return;
+  registers.rax = registers.orig_rax;
+  registers.rip -= 2;
+}
+
+}  // namespace
+
+SignalFrame buildSignalFrame(const Process& process, const Thread& thread) {
+  user_regs_struct registers;
+  std::memcpy(&registers, thread.registers.data(), sizeof registers);
+  resumeSyscall(registers);
+
+  size_t xstateBytes = thread.xstate.size();
+  uint64_t fpAddress = (registers.rsp - kRedZone - xstateBytes - sizeof kMagic2) & ~63ull;
+  // As the kernel aligns it: 8 below a multiple of 16, as after a call instruction.
+  uint64_t target = ((fpAddress - sizeof(KernelFrame)) & ~15ull) - 8;
+
+  KernelFrame frame{};
+  frame.returnAddress = process.gadgetSigreturn;
+  KernelUcontext& ucontext = frame.ucontext;
+  ucontext.flags = kUcXstate | kUcSs | kUcStrictSs;
+  ucontext.stackPointer = thread.altStack;
+  ucontext.stackSize = thread.altStackSize;
+  ucontext.stackFlags = thread.altStackFlags & ~SS_ONSTACK;
+  ucontext.mask = thread.signalMask;
+  KernelSigcontext& context = ucontext.context;
+  context.r8 = registers.r8;
+  context.r9 = registers.r9;
+  context.r10 = registers.r10;
+  context.r11 = registers.r11;
+  context.r12 = registers.r12;
+  context.r13 = registers.r13;
+  context.r14 = registers.r14;
+  context.r15 = registers.r15;
+  context.rdi = registers.rdi;
+  context.rsi = registers.rsi;
+  context.rbp = registers.rbp;
+  context.rbx = registers.rbx;
+  context.rdx = registers.rdx;
+  context.rax = registers.rax;
+  context.rcx = registers.rcx;
+  context.rsp = registers.rsp;
+  context.rip = registers.rip;
+  context.eflags = registers.eflags;
+  context.cs = static_cast<uint16_t>(registers.cs);
+  context.ss = static_cast<uint16_t>(registers.ss);
+  context.fpstate = fpAddress;
+
+  std::string xstate = thread.xstate;
+  SoftwareReserved reserved{};
+  std::memcpy(&reserved.features, xstate.data() + 464, 8);  // PTRACE_GETREGSET puts the enabled features here
+  reserved.magic1 = kMagic1;
+  reserved.extendedSize = static_cast<uint32_t>(xstateBytes + sizeof kMagic2);
+  reserved.size = static_cast<uint32_t>(xstateBytes);
+  std::memcpy(xstate.data() + 464, &reserved, sizeof reserved);
+
+  SignalFrame result;
+  result.target = target;
+  result.bytes.assign(fpAddress + xstateBytes + sizeof kMagic2 - target, '\0');
+  std::memcpy(result.bytes.data(), &frame, sizeof frame);
+  std::memcpy(result.bytes.data() + (fpAddress - target), xstate.data(), xstateBytes);
+  std::memcpy(result.bytes.data() + (fpAddress - target) + xstateBytes, &kMagic2, sizeof kMagic2);
+  return result;
+}
+
+}  // namespace appshot

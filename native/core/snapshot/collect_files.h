@@ -1,0 +1,60 @@
+// Open files of a whole tree: every open file description once, whoever shares it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/image/model.h"
+#include "core/snapshot/collect_memory.h"
+#include "core/snapshot/stopped_tree.h"
+
+namespace appshot {
+
+// Names descriptors of a running process that cannot be saved ("fd 12 is an io_uring; not supported").
+std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pid);
+
+class FileCollector {
+ public:
+  FileCollector(State& state, MemoryCollector& memory, pid_t podInit);
+
+  // Descriptors of one stopped process. Call for every process, then finish().
+  std::vector<Descriptor> collect(pid_t pid);
+  // What needs all processes: the two ends of pipes and sockets, the targets of epoll sets.
+  void finish();
+
+ private:
+  struct Opened {
+    pid_t pid;
+    int fd;
+    UniqueFd here;      // the same open file description in this process
+    std::string link;
+    std::string info;
+    uint64_t device, inode;
+    uint32_t mode;
+  };
+
+  uint32_t describe(Opened opened);
+  void describeRegular(const Opened& opened, OpenFile& file);
+  void describePipe(const Opened& opened, OpenFile& file);
+  void describeAnonymous(const Opened& opened, OpenFile& file);
+  void describeSocket(const Opened& opened, OpenFile& file);
+  void describeUnix(const Opened& opened, OpenFile& file);
+  void describeInet(const Opened& opened, OpenFile& file);
+  void resolveEpoll(uint32_t index);
+  void resolvePipes();
+  void resolveUnix();
+  uint32_t objectNumber(uint64_t inode);
+
+  State& state_;
+  MemoryCollector& memory_;
+  pid_t podInit_;
+  std::vector<Opened> opened_;                            // beside State::files
+  std::multimap<uint64_t, uint32_t> byInode_;
+  std::map<uint64_t, uint32_t> objects_;
+  std::map<std::pair<pid_t, int>, uint32_t> byDescriptor_;
+  std::map<uint64_t, uint64_t> unixPeers_;                // inode -> inode of the peer
+  bool unixPeersRead_ = false;
+};
+
+}  // namespace appshot

@@ -1,0 +1,153 @@
+// The part of FileCollector that knows sockets.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/snapshot/collect_files.h"
+#include "core/snapshot/unix_peers.h"
+#include "core/sys/sys.h"
+
+namespace appshot {
+
+namespace {
+
+template <typename Value>
+Value option(int fd, int level, int name, Value fallback) {
+  Value value = fallback;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : fallback;
+}
+
+std::string localAddress(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) < 0) return {};
+  return std::string(reinterpret_cast<char*>(&address), size);
+}
+
+std::string peerAddress(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) < 0) return {};
+  return std::string(reinterpret_cast<char*>(&address), size);
+}
+
+// Options that servers set, kept where they are not zero.
+void collectOptions(int fd, OpenFile& file) {
+  static constexpr std::pair<int, int> kGeneral[] = {{SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_REUSEPORT}, {SOL_SOCKET, SO_KEEPALIVE},
+                                                     {SOL_SOCKET, SO_BROADCAST}, {SOL_SOCKET, SO_PASSCRED}, {SOL_SOCKET, SO_TIMESTAMP}};
+  static constexpr std::pair<int, int> kTcp[] = {{IPPROTO_TCP, TCP_NODELAY}, {IPPROTO_TCP, TCP_DEFER_ACCEPT}, {IPPROTO_TCP, TCP_FASTOPEN},
+                                                 {IPPROTO_TCP, TCP_USER_TIMEOUT}};
+  auto keep = [&](int level, int name) {
+    int value = option(fd, level, name, 0);
+    if (value != 0) file.options.push_back({level, name, std::string(reinterpret_cast<char*>(&value), sizeof value)});
+  };
+  for (auto [level, name] : kGeneral) keep(level, name);
+  if (file.family != AF_INET && file.family != AF_INET6) return;
+  if (file.family == AF_INET6) {
+    int only = option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    file.options.push_back({IPPROTO_IPV6, IPV6_V6ONLY, std::string(reinterpret_cast<char*>(&only), sizeof only)});
+  }
+  if (file.socketType == SOCK_STREAM)
+    for (auto [level, name] : kTcp) keep(level, name);
+  linger on = option(fd, SOL_SOCKET, SO_LINGER, linger{});
+  if (on.l_onoff) file.options.push_back({SOL_SOCKET, SO_LINGER, std::string(reinterpret_cast<char*>(&on), sizeof on)});
+}
+
+// Bytes waiting in a stream socket, left where they are.
+std::string peekStream(int fd) {
+  int queued = 0;
+  if (::ioctl(fd, FIONREAD, &queued) < 0 || queued <= 0) return {};
+  std::string bytes(static_cast<size_t>(queued), '\0');
+  ssize_t n = ::recv(fd, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
+  bytes.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  return bytes;
+}
+
+[[noreturn]] void refuse(int fd, const std::string& what) {
+  throw Error("unsupported-state", "fd " + std::to_string(fd) + " is " + what + "; not supported");
+}
+
+}  // namespace
+
+void FileCollector::describeSocket(const Opened& opened, OpenFile& file) {
+  int fd = opened.here.get();
+  file.family = option(fd, SOL_SOCKET, SO_DOMAIN, 0);
+  file.socketType = option(fd, SOL_SOCKET, SO_TYPE, 0);
+  file.protocol = option(fd, SOL_SOCKET, SO_PROTOCOL, 0);
+  collectOptions(fd, file);
+  file.localAddress = localAddress(fd);
+  if (file.family == AF_UNIX) describeUnix(opened, file);
+  else if (file.family == AF_INET || file.family == AF_INET6) describeInet(opened, file);
+  else if (file.family == AF_NETLINK) file.kind = static_cast<uint32_t>(FileKind::Netlink);
+  else refuse(opened.fd, "a socket of family " + std::to_string(file.family));
+}
+
+void FileCollector::describeInet(const Opened& opened, OpenFile& file) {
+  int fd = opened.here.get();
+  if (file.socketType == SOCK_DGRAM) {
+    file.kind = static_cast<uint32_t>(FileKind::Udp);
+    file.peerAddress = peerAddress(fd);
+    return;
+  }
+  if (file.socketType != SOCK_STREAM) refuse(opened.fd, "a raw socket");
+  if (option(fd, SOL_SOCKET, SO_ACCEPTCONN, 0)) {
+    file.kind = static_cast<uint32_t>(FileKind::TcpListen);
+    // For a listening socket the kernel gives the length of its queue here.
+    file.backlog = static_cast<int32_t>(option(fd, IPPROTO_TCP, TCP_INFO, tcp_info{}).tcpi_sacked);
+    return;
+  }
+  file.peerAddress = peerAddress(fd);
+  file.kind = static_cast<uint32_t>(file.peerAddress.empty() ? FileKind::TcpOther : FileKind::TcpConnected);
+}
+
+void FileCollector::describeUnix(const Opened& opened, OpenFile& file) {
+  int fd = opened.here.get();
+  if (!unixPeersRead_) {
+    unixPeers_ = readUnixPeers(podInit_);
+    unixPeersRead_ = true;
+  }
+  if (option(fd, SOL_SOCKET, SO_ACCEPTCONN, 0)) {
+    file.kind = static_cast<uint32_t>(FileKind::UnixListen);
+    file.backlog = 511;
+    auto* address = reinterpret_cast<const sockaddr_un*>(file.localAddress.data());
+    if (file.localAddress.size() > sizeof(sa_family_t) && address->sun_path[0] != '\0') {
+      struct stat status{};
+      std::string path = "/proc/" + std::to_string(opened.pid) + (address->sun_path[0] == '/' ? "/root" : "/cwd/") + address->sun_path;
+      if (::stat(path.c_str(), &status) == 0) file.mode = status.st_mode & 07777;
+    }
+    return;
+  }
+  auto peer = unixPeers_.find(opened.inode);
+  file.kind = static_cast<uint32_t>(peer == unixPeers_.end() || peer->second == 0 ? FileKind::UnixOther : FileKind::UnixPair);
+  if (file.kind == static_cast<uint32_t>(FileKind::UnixPair)) file.object = objectNumber(std::min<uint64_t>(opened.inode, peer->second));
+  if (file.socketType == SOCK_STREAM) {
+    file.contents = peekStream(fd);
+  } else {
+    int queued = 0;
+    if (::ioctl(fd, FIONREAD, &queued) == 0 && queued > 0) refuse(opened.fd, "a unix datagram socket with messages waiting");
+  }
+}
+
+void FileCollector::resolveUnix() {
+  for (uint32_t index = 0; index < state_.files.size(); index++) {
+    OpenFile& file = state_.files[index];
+    if (file.kind != static_cast<uint32_t>(FileKind::UnixPair)) continue;
+    bool hasPeer = false;
+    for (uint32_t other = 0; other < state_.files.size(); other++)
+      if (other != index && state_.files[other].kind == file.kind && state_.files[other].object == file.object) {
+        hasPeer = true;
+        file.writeEnd = other < index;  // the second of the two
+      }
+    // Its peer is nobody's descriptor any more, or somebody outside: it reads as closed after a restore.
+    if (!hasPeer) file.kind = static_cast<uint32_t>(FileKind::UnixOther);
+  }
+}
+
+}  // namespace appshot

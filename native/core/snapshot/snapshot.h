@@ -1,0 +1,44 @@
+// Snapshot: stops every process of a pod at a consistent point and saves what they are.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/pod/pod.h"
+
+namespace appshot {
+
+using PhasesUs = std::vector<std::pair<std::string, double>>;  // microseconds, in order
+
+struct SnapshotRequest {
+  const Pod* pod = nullptr;
+  std::string imageDir;        // directory that will hold the image; made here, must not exist
+  std::string meta;            // the keeper's own JSON, kept with the image as it is
+  bool keepRunning = false;
+  // Set by another thread when a visitor came: the snapshot is given up and the processes run on.
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+struct SnapshotResult {
+  bool cancelled = false;
+  uint64_t bytes = 0;          // of the image
+  double stoppedUs = 0;        // how long no process of the pod could run, or could not have been let run on at once
+  PhasesUs phases;
+};
+
+// Names everything in the pod that cannot be saved ("pid 7 (node): fd 12 is an io_uring; not supported"). Stops nothing.
+std::vector<std::string> findUnsupported(const Pod& pod);
+
+// Takes the snapshot into `imageDir`, synced and whole (file-system layer not included: that is the keeper's).
+// Calls `whileStopped` once, when every process is stopped: the keeper saves or moves the file-system layer there.
+// On return with keepRunning or cancelled the processes run on; otherwise `beforeEnd` was called after the image was safe
+// and then the pod's processes were killed. Throws Error (`unsupported-state` before anything is stopped); the processes
+// then run on and `imageDir` does not exist.
+SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<void()>& whileStopped,
+                            const std::function<void()>& beforeEnd);
+
+}  // namespace appshot

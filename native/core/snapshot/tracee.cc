@@ -1,0 +1,137 @@
+#include "core/snapshot/tracee.h"
+
+#include <elf.h>
+#include <sched.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <ctime>
+#include <cstring>
+#include <utility>
+
+#include "core/sys/sys.h"
+
+namespace appshot {
+
+namespace {
+
+constexpr uint64_t kAllSignals = ~0ull;
+
+std::string who(pid_t tid) { return "thread " + std::to_string(tid); }
+
+template <typename... Arguments>
+long trace(const char* step, pid_t tid, __ptrace_request request, Arguments... arguments) {
+  return sys(std::string(step) + " of " + who(tid), [&] { return ::ptrace(request, tid, arguments...); });
+}
+
+}  // namespace
+
+Tracee::Tracee(pid_t process, pid_t tid) : process_(process), tid_(tid) {
+  trace("attach", tid, PTRACE_SEIZE, nullptr, reinterpret_cast<void*>(PTRACE_O_TRACESYSGOOD));
+  attached_ = true;
+  trace("interrupt", tid, PTRACE_INTERRUPT, nullptr, nullptr);
+}
+
+Tracee::Tracee(Tracee&& other) noexcept
+    : process_(other.process_), tid_(other.tid_), attached_(std::exchange(other.attached_, false)), held_(other.held_),
+      touched_(other.touched_), jobStopped_(other.jobStopped_), registers_(other.registers_), signalMask_(other.signalMask_) {}
+
+Tracee::~Tracee() {
+  if (!attached_) return;
+  // Failures mean that the thread was killed meanwhile: nothing is left to put back.
+  if (touched_) ::ptrace(PTRACE_SETREGS, tid_, nullptr, &registers_);
+  if (held_) ::ptrace(PTRACE_SETSIGMASK, tid_, sizeof signalMask_, &signalMask_);
+  ::ptrace(PTRACE_DETACH, tid_, nullptr, nullptr);
+}
+
+bool Tracee::waitStopped(double deadlineUs) {
+  for (int spins = 0;; spins++) {
+    int status = 0;
+    pid_t got = ::waitpid(tid_, &status, __WALL | __WNOTHREAD | WNOHANG);
+    if (got < 0 && errno != EINTR) throwErrno("wait for " + who(tid_), errno);
+    if (got == tid_) {
+      if (!WIFSTOPPED(status)) {
+        attached_ = false;
+        throw Error("internal", who(tid_) + " ended while it was being stopped");
+      }
+      if ((status >> 16) == PTRACE_EVENT_STOP) {
+        int signal = WSTOPSIG(status);
+        jobStopped_ = signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+        return true;
+      }
+      // A signal came first: give it to the thread and wait on.
+      ::ptrace(PTRACE_CONT, tid_, nullptr, reinterpret_cast<void*>(static_cast<long>((status >> 16) ? 0 : WSTOPSIG(status))));
+      continue;
+    }
+    if (monotonicUs() > deadlineUs) return false;
+    if (spins > 2000) {
+      timespec pause{0, 200'000};
+      ::nanosleep(&pause, nullptr);
+    } else {
+      ::sched_yield();
+    }
+  }
+}
+
+void Tracee::hold() {
+  trace("read registers", tid_, PTRACE_GETREGS, nullptr, &registers_);
+  trace("read signal mask", tid_, PTRACE_GETSIGMASK, sizeof signalMask_, &signalMask_);
+  held_ = true;
+}
+
+int Tracee::waitForStop() {
+  int status = 0;
+  sys("wait for " + who(tid_), [&] { return ::waitpid(tid_, &status, __WALL | __WNOTHREAD); });
+  if (!WIFSTOPPED(status)) {
+    attached_ = false;
+    throw Error("internal", who(tid_) + " ended while it was stopped");
+  }
+  return status;
+}
+
+int64_t Tracee::syscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments) {
+  if (!touched_) {
+    // Signals stay out until the registers are put back: they would be handled on top of ours.
+    trace("block signals", tid_, PTRACE_SETSIGMASK, sizeof kAllSignals, &kAllSignals);
+    touched_ = true;
+  }
+  user_regs_struct registers = registers_;
+  uint64_t values[6]{};
+  std::copy(arguments.begin(), arguments.end(), values);
+  registers.rip = instruction;
+  registers.rax = static_cast<uint64_t>(number);
+  registers.orig_rax = static_cast<uint64_t>(-1);  // or the kernel would restart the interrupted call
+  registers.rdi = values[0];
+  registers.rsi = values[1];
+  registers.rdx = values[2];
+  registers.r10 = values[3];
+  registers.r8 = values[4];
+  registers.r9 = values[5];
+  trace("set registers", tid_, PTRACE_SETREGS, nullptr, &registers);
+  // Entry and exit stops rather than a single step: the SIGTRAP of a step would reset a blocked or ignored SIGTRAP action.
+  for (int stop = 0; stop < 2;) {
+    trace("run a system call", tid_, PTRACE_SYSCALL, nullptr, nullptr);
+    int status = waitForStop();
+    if (WSTOPSIG(status) == (SIGTRAP | 0x80)) stop++;
+  }
+  trace("read registers", tid_, PTRACE_GETREGS, nullptr, &registers);
+  return static_cast<int64_t>(registers.rax);
+}
+
+std::string Tracee::xstate() const {
+  std::string area(16384, '\0');
+  iovec io{area.data(), area.size()};
+  trace("read floating-point state", tid_, PTRACE_GETREGSET, reinterpret_cast<void*>(NT_X86_XSTATE), &io);
+  area.resize(io.iov_len);
+  return area;
+}
+
+void readRemote(pid_t pid, uint64_t address, void* to, size_t bytes) {
+  iovec local{to, bytes}, remote{reinterpret_cast<void*>(address), bytes};
+  ssize_t n = sys("read memory of process " + std::to_string(pid), [&] { return ::process_vm_readv(pid, &local, 1, &remote, 1, 0); });
+  if (static_cast<size_t>(n) != bytes) throw Error("internal", "short read of the memory of process " + std::to_string(pid));
+}
+
+}  // namespace appshot

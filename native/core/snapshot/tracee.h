@@ -1,0 +1,65 @@
+// One stopped thread of another process, and system calls made in its name.
+#pragma once
+
+#include <sys/types.h>
+#include <sys/user.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+namespace appshot {
+
+// An address in another process: cannot be dereferenced here.
+struct RemoteAddress {
+  uint64_t value = 0;
+};
+
+// A thread that is traced by the calling thread and stopped. Everything is put back when it is destroyed: registers, signal mask.
+// ptrace requests work only from the thread that attached.
+class Tracee {
+ public:
+  Tracee(pid_t process, pid_t tid);
+  Tracee(Tracee&&) noexcept;
+  Tracee& operator=(Tracee&&) = delete;
+  // Lets the thread run on as it was, unless release() was called.
+  ~Tracee();
+
+  pid_t process() const { return process_; }
+  pid_t tid() const { return tid_; }
+  const user_regs_struct& registers() const { return registers_; }
+  uint64_t signalMask() const { return signalMask_; }
+
+  // Waits until the thread has stopped, with the time that is left; false when it did not. Signals that come first are passed on.
+  bool waitStopped(double deadlineUs);
+  // Reads registers and signal mask, and blocks all signals for as long as we are here. Once, after waitStopped.
+  void hold();
+
+  // Runs a system call in the thread. `instruction`: address of a `syscall` instruction in its address space.
+  // Returns what the kernel returned (-errno on failure).
+  int64_t syscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments);
+
+  std::string xstate() const;
+  // SIGSTOPped by job control rather than by us.
+  bool jobStopped() const { return jobStopped_; }
+  // The thread is dead or about to be killed: do not touch it any more.
+  void release() { attached_ = false; }
+
+ private:
+  int waitForStop();
+
+  pid_t process_;
+  pid_t tid_;
+  bool attached_ = false;
+  bool held_ = false;
+  bool touched_ = false;
+  bool jobStopped_ = false;
+  user_regs_struct registers_{};
+  uint64_t signalMask_ = 0;
+};
+
+// Memory of a stopped process.
+void readRemote(pid_t pid, uint64_t address, void* to, size_t bytes);
+
+}  // namespace appshot
