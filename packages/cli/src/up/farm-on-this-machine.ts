@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { FarmEvent } from '@appshot/protocol';
 import { connectRegistry, type Registry } from '@appshot/registry';
-import { Closer, FarmError, freePort, type Logger } from '@appshot/runtime';
+import { Closer, freePort, waitUntil, type Logger } from '@appshot/runtime';
 import { checkPortFree, parseHostPort } from './check-ports.js';
 import { ChildPids } from './child-pids.js';
 import { ChildRole, type ChildSpec } from './child-role.js';
@@ -14,21 +15,24 @@ import type { UpOptions } from './up-options.js';
 
 /** Milliseconds that a child gets to end by itself. */
 const stopWithinMs = { gateway: 40_000, scheduler: 40_000, agent: 30_000, nats: 10_000, redis: 30_000 };
+const engineEndsWithinMs = 15_000;
 
 /** Redis, NATS and one process for each role, as children that are kept running. */
 export class FarmOnThisMachine {
   readonly #farm: FarmDir;
   readonly #options: UpOptions;
   readonly #logger: Logger;
+  readonly #say: (line: string) => void;
   readonly #closer: Closer;
   readonly #pids: ChildPids;
   readonly #roles = new Map<RoleName, ChildRole>();
   #registry: Registry | null = null;
 
-  constructor({ farm, options, logger }: { farm: FarmDir; options: UpOptions; logger: Logger }) {
+  constructor({ farm, options, logger, say }: { farm: FarmDir; options: UpOptions; logger: Logger; say: (line: string) => void }) {
     this.#farm = farm;
     this.#options = options;
     this.#logger = logger;
+    this.#say = say;
     this.#closer = new Closer({ logger, stepWithinMs: 60_000 });
     this.#pids = new ChildPids(farm.run);
   }
@@ -36,12 +40,13 @@ export class FarmOnThisMachine {
   /** @throws FarmError `port-in-use`, or `unavailable` when a child does not start; what was started is ended by `close`. */
   async start(): Promise<void> {
     const { http, api } = this.#options;
+    await this.#pids.endLeftovers();
     await checkPortFree(parseHostPort(http, '--http'), '--http');
     await checkPortFree(parseHostPort(api, '--api'), '--api');
-    await this.#pids.endLeftovers();
     const urls = await this.#startServers();
     this.#registry = await connectRegistry({ url: urls.redis, logger: this.#logger });
     this.#closer.add('registry', () => this.#registry?.close());
+    this.#closer.add('engine', () => this.#untilEngineEnded());
     // The last to start is the first to end: no new visitor comes while the others finish.
     await Promise.all([this.#startRole('agent', urls), this.#startRole('scheduler', urls)]);
     await this.#startRole('gateway', urls);
@@ -52,9 +57,16 @@ export class FarmOnThisMachine {
     await this.#roles.get(role)?.stop(stopWithinMs[role]);
   }
 
-  /** Ends everything in order; Redis last, and saved. */
+  /** Ends everything in order; Redis last, and saved. Instances that still run go on. */
   async close(): Promise<void> {
     await this.#closer.close();
+  }
+
+  /** The engine's keeper ends by itself soon after its last instance and the agent. With instances it goes on. */
+  async #untilEngineEnded(): Promise<void> {
+    const { engine } = this.#farm;
+    const runsOn = existsSync(path.join(engine, 'instances')) && readdirSync(path.join(engine, 'instances')).length > 0;
+    if (!runsOn) await waitUntil(() => !existsSync(path.join(engine, 'keeper.sock')), { withinMs: engineEndsWithinMs, what: 'the engine to end' });
   }
 
   async #startServers(): Promise<ServerUrls> {
@@ -84,22 +96,13 @@ export class FarmOnThisMachine {
       },
     });
     this.#closer.add(spec.name, () => child.stop(withinMs));
-    try {
-      await child.start();
-    } catch (error) {
-      throw FarmError.from(error);
-    }
+    await child.start();
     return child;
   }
 
   #tell(type: FarmEvent['type'], role: string, because: string): void {
-    this.#logger.warn({ role }, because);
+    this.#say(because);
     const event: FarmEvent = { at: Date.now(), type, app: null, aid: null, node: this.#options.node, because, facts: { role } };
     this.#registry?.events.append(event).catch((err: unknown) => this.#logger.warn({ err }, 'an event could not be stored'));
-  }
-
-  /** Where each child writes. */
-  get logs(): string {
-    return path.join(this.#farm.logs);
   }
 }

@@ -5,6 +5,8 @@ import { Instances, Outcomes, type InstanceListing } from '../api/api-schemas.js
 
 const atRest: ReadonlySet<string> = new Set(['asleep', 'failed', 'gone']);
 const withinMs = 120_000;
+/** What is being stopped for good is waited for no longer: the next farm goes on stopping it. */
+const stoppingWithinMs = 10_000;
 const retryMs = 100;
 
 /**
@@ -12,10 +14,11 @@ const retryMs = 100;
  * that is said: nothing runs on without a farm.
  */
 export async function putAllToSleep(api: ApiClient, say: (line: string) => void): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (performance.now() < deadline) {
+  const from = performance.now();
+  while (performance.now() - from < withinMs) {
     const awake = (await api.get('/instances', Instances)).filter(({ state }) => !atRest.has(state));
-    if (awake.length === 0) return;
+    const isLate = performance.now() - from > stoppingWithinMs;
+    if (awake.every(({ state }) => isLate && state === 'stopping')) return;
     await Promise.all(awake.map((instance) => putToSleep(api, instance, say)));
     await pause(retryMs);
   }

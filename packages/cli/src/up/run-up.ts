@@ -22,7 +22,7 @@ export async function runUp(options: UpOptions): Promise<void> {
   const dir = openFarmDir(options.dir);
   const lock = new FarmLock(dir);
   lock.acquire();
-  const farm = new FarmOnThisMachine({ farm: dir, options, logger: createLogger('up') });
+  const farm = new FarmOnThisMachine({ farm: dir, options, logger: createLogger('up'), say });
   const signal = nextSignal();
   const api = new ApiClient(`http://${options.api}`);
   let isUp = false;
