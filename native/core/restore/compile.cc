@@ -40,7 +40,7 @@ class ImageCompiler {
     Tape tape(region);
     if (compiler_.purpose == Purpose::Zygote) {
       moveDescriptors(tape, true);
-      compileMemory(compiler_, tape, root);
+      compileMemory(compiler_, tape, root, false);
       tape.op(OP_BARRIER, "be ready", {3, 1, 1});
       tape.op(OP_SERVE, "serve", {socket_, region.reserve(APPSHOT_SERVER, 64)});
       tape.call("close the zygote's socket", SYS_close, {socket_});
@@ -72,7 +72,8 @@ class ImageCompiler {
       body(own, child, false);
       tape.op(OP_FORK, "fork a process", {child.pid, own.finish()});
     }
-    if (!hasMemory) compileMemory(compiler_, tape, process);
+    if (hasMemory) compileSharedMemory(compiler_, tape, process);
+    else compileMemory(compiler_, tape, process, true);
     compileDescriptors(compiler_, tape, process);
     compileForkAdvice(compiler_, tape, process);
     // Groups are joined when every process is there.

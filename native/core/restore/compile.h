@@ -47,8 +47,10 @@ void compileOpenFiles(Compiler& compiler, Tape& tape);
 // Descriptor table of one process: final numbers, epoll sets, then the restorer's own are closed.
 void compileDescriptors(Compiler& compiler, Tape& tape, const Process& process);
 
-// Address space of one process from nothing: unmaps all, maps and fills.
-void compileMemory(Compiler& compiler, Tape& tape, const Process& process);
+// Address space of one process from nothing: unmaps all, maps and fills. A zygote leaves shared mappings to its clones.
+void compileMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared);
+// The shared mappings that a zygote has left out.
+void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process);
 // Advice that would not survive the fork of a zygote.
 void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process);
 

@@ -102,10 +102,17 @@ class MappedFiles {
   std::map<uint32_t, Slot> slots_;
 };
 
-void mapRanges(Compiler& compiler, Tape& tape, const Process& process, MappedFiles& files) {
+// What a zygote cannot hold for its clones: each has shared memory and files of its own.
+bool isShared(const Vma& vma) { return kindOf(vma) == VmaKind::Shared || kindOf(vma) == VmaKind::FileShared; }
+
+enum class Which { All, Private, Shared };
+
+bool wanted(const Vma& vma, Which which) { return which == Which::All || isShared(vma) == (which == Which::Shared); }
+
+void mapRanges(Compiler& compiler, Tape& tape, const Process& process, MappedFiles& files, Which which) {
   for (const Vma& vma : process.vmas) {
     VmaKind kind = kindOf(vma);
-    if (kind == VmaKind::Vdso || kind == VmaKind::Vvar) continue;
+    if (kind == VmaKind::Vdso || kind == VmaKind::Vvar || !wanted(vma, which)) continue;
     uint64_t prot = vma.prot | (touches(process.runs, vma) ? PROT_WRITE : 0);
     Argument fd = -1;
     if (kind == VmaKind::FilePrivate || kind == VmaKind::FileShared) fd = files.open(vma.object);
@@ -135,17 +142,28 @@ void fillPages(Compiler& compiler, Tape& tape, const std::vector<PageRun>& runs)
   flush();
 }
 
-void finalProtection(Tape& tape, const Process& process) {
+std::vector<PageRun> runsOf(const Process& process, Which which) {
+  if (which == Which::All) return process.runs;
+  std::vector<PageRun> runs;
+  auto vma = process.vmas.begin();
+  for (const PageRun& run : process.runs) {
+    while (vma != process.vmas.end() && vma->end <= run.address) ++vma;
+    if (vma != process.vmas.end() && wanted(*vma, which)) runs.push_back(run);
+  }
+  return runs;
+}
+
+void finalProtection(Tape& tape, const Process& process, Which which) {
   for (const Vma& vma : process.vmas)
-    if (!(vma.prot & PROT_WRITE) && kindOf(vma) != VmaKind::Vdso && kindOf(vma) != VmaKind::Vvar && touches(process.runs, vma))
+    if (wanted(vma, which) && !(vma.prot & PROT_WRITE) && kindOf(vma) != VmaKind::Vdso && kindOf(vma) != VmaKind::Vvar && touches(process.runs, vma))
       tape.call("protect memory", SYS_mprotect, {vma.start, vma.end - vma.start, vma.prot});
 }
 
-void advise(Tape& tape, const Process& process) {
+void advise(Tape& tape, const Process& process, Which which) {
   static constexpr std::pair<uint32_t, int> kAdvice[] = {{kAdviceDontDump, MADV_DONTDUMP}, {kAdviceHugepage, MADV_HUGEPAGE}, {kAdviceNoHugepage, MADV_NOHUGEPAGE},
                                                          {kAdviceMergeable, MADV_MERGEABLE}, {kAdviceSequential, MADV_SEQUENTIAL}, {kAdviceRandom, MADV_RANDOM}};
   for (const Vma& vma : process.vmas) {
-    if (kindOf(vma) == VmaKind::Vdso || kindOf(vma) == VmaKind::Vvar) continue;
+    if (kindOf(vma) == VmaKind::Vdso || kindOf(vma) == VmaKind::Vvar || !wanted(vma, which)) continue;
     for (auto [bit, advice] : kAdvice)
       if (vma.advice & bit) tape.attempt("advise memory", SYS_madvise, {vma.start, vma.end - vma.start, advice});
     if (vma.advice & kAdviceLocked) tape.attempt("lock memory", SYS_mlock, {vma.start, vma.end - vma.start});
@@ -173,21 +191,27 @@ void setLayout(Compiler& compiler, Tape& tape, const Process& process) {
 
 }  // namespace
 
-void compileMemory(Compiler& compiler, Tape& tape, const Process& process) {
+static void mapAndFill(Compiler& compiler, Tape& tape, const Process& process, Which which) {
+  MappedFiles files(compiler, tape);
+  mapRanges(compiler, tape, process, files, which);
+  fillPages(compiler, tape, runsOf(process, which));
+  finalProtection(tape, process, which);
+  advise(tape, process, which);
+  files.closeAll();
+}
+
+void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process) { mapAndFill(compiler, tape, process, Which::Shared); }
+
+void compileMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared) {
   VdsoMoves moves = planVdso(compiler, process);
   uint64_t park = compiler.region.add(&moves.park, sizeof moves.park), place = compiler.region.add(&moves.place, sizeof moves.place);
   uint64_t regionEnd = compiler.region.base() + compiler.regionBytes;
   tape.op(OP_VDSO, "park the vdso", {0, park});
   tape.call("clear the address space below", SYS_munmap, {0, compiler.region.base()});
   tape.call("clear the address space above", SYS_munmap, {regionEnd, kTaskSize - regionEnd});
-  MappedFiles files(compiler, tape);
-  mapRanges(compiler, tape, process, files);
-  fillPages(compiler, tape, process.runs);
-  finalProtection(tape, process);
-  advise(tape, process);
+  mapAndFill(compiler, tape, process, withShared ? Which::All : Which::Private);
   tape.op(OP_VDSO, "place the vdso", {1, place});
   setLayout(compiler, tape, process);
-  files.closeAll();
   tape.mark(MARK_MEMORY);
 }
 
