@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { FarmError } from '@appshot/runtime';
-import { z } from 'zod';
+import type { z } from 'zod';
 
 /** What a handler gets: validated. */
 export interface ApiRequest<P, Q, B> {

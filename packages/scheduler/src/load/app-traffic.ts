@@ -5,6 +5,12 @@ import { quietLoad, type LoadWindow } from '../policy/load-window.js';
 /** Length of a slot, milliseconds: as often as a gateway reports. */
 const slotMs = 250;
 
+/**
+ * A gateway repeats its report every few seconds while anything is in flight. One that is silent for this long has nothing in
+ * flight, whatever its last report said: the one after it was lost while NATS was away. Milliseconds.
+ */
+const silentMs = 15_000;
+
 interface Slot {
   readonly start: Millis;
   /** Requests in flight, integrated over the slot: requests × milliseconds. */
@@ -23,7 +29,7 @@ interface Slot {
  */
 export class AppTraffic {
   readonly #windowMs: number;
-  readonly #gateways = new Map<string, Traffic>();
+  readonly #gateways = new Map<string, { readonly report: Traffic; readonly heardAt: Millis }>();
   #slots: Slot[] = [];
   #countedUntil: Millis;
   readonly #firstAt: Millis;
@@ -48,7 +54,7 @@ export class AppTraffic {
   note(report: Traffic, now: Millis): void {
     this.#countUntil(now);
     if (report.arrived > 0 && this.inFlight === 0 && this.#lastActiveAt !== null) this.#idle = recordIdle(this.#idle, now - this.#lastActiveAt);
-    this.#gateways.set(report.gateway, report);
+    this.#gateways.set(report.gateway, { report, heardAt: now });
     if (this.inFlight > 0 || report.arrived > 0) this.#lastActiveAt = now;
     else if (this.#lastActiveAt === null || report.lastActiveAt > this.#lastActiveAt) this.#lastActiveAt = Math.min(now, report.lastActiveAt);
     const slot = this.#slotAt(now);
@@ -62,17 +68,19 @@ export class AppTraffic {
     this.#noteHeld(now);
   }
 
-  /** Forgets gateways that have gone: what they had in flight is no longer. */
+  /** Forgets gateways that have gone or are silent: what they had in flight is no longer. */
   keepGateways(live: ReadonlySet<string>, now: Millis): void {
     this.#countUntil(now);
-    for (const gateway of this.#gateways.keys()) if (!live.has(gateway)) this.#gateways.delete(gateway);
+    for (const [gateway, { heardAt }] of this.#gateways) {
+      if (!live.has(gateway) || now - heardAt > silentMs) this.#gateways.delete(gateway);
+    }
     this.#noteHeld(now);
   }
 
   /** Requests in flight to one instance. */
   inFlightTo(aid: Aid): number {
     let sum = 0;
-    for (const report of this.#gateways.values()) sum += report.instances.find((one) => one.aid === aid)?.inFlight ?? 0;
+    for (const { report } of this.#gateways.values()) sum += report.instances.find((one) => one.aid === aid)?.inFlight ?? 0;
     return sum;
   }
 
@@ -102,7 +110,7 @@ export class AppTraffic {
 
   #sum(field: 'inFlight' | 'held'): number {
     let sum = 0;
-    for (const report of this.#gateways.values()) sum += report[field];
+    for (const { report } of this.#gateways.values()) sum += report[field];
     return sum;
   }
 

@@ -1,4 +1,5 @@
-import { AppName, Millis } from '@appshot/protocol';
+import type { AppName} from '@appshot/protocol';
+import { Millis } from '@appshot/protocol';
 import type { Logger } from '@appshot/runtime';
 import type { Redis } from 'ioredis';
 import { z } from 'zod';

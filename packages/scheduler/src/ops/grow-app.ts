@@ -26,8 +26,11 @@ export async function growApp(farm: Farm, app: AppName, wish: GrowWish): Promise
   const askedAt = performance.now();
   const begun = await farm.leases.hold(`app:${app}`, () => beginAll(farm, app, wish));
   if (begun.kind === 'taken') return begun;
-  farm.memory.of(app, farm.now()).lastGrownAt = farm.now();
+  const notes = farm.memory.of(app, farm.now());
+  notes.lastGrownAt = farm.now();
   const outcomes = await Promise.all(begun.value.map((record) => bringUp(farm, record, { because: wish.because, askedAt })));
+  // Cooling is over only when they have had time to take their share, and that begins now.
+  notes.lastGrownAt = farm.now();
   return { kind: 'grown', outcomes };
 }
 

@@ -6,8 +6,8 @@ export interface SiteView {
   readonly scale: ScaleSpec;
   /** Instances that get requests. */
   readonly ready: number;
-  /** When the first of them became ready; null without one. */
-  readonly readySince: Millis | null;
+  /** When the last of them became ready; null without one. */
+  readonly newestReadyAt: Millis | null;
   /** Instances on their way: launching, cloning, restoring. */
   readonly starting: number;
   /** Instances that somebody put to sleep by hand: they stand for `min` ones until a visitor comes. */
@@ -85,7 +85,9 @@ function desiredInstances(site: SiteView, load: LoadWindow, now: Millis): Wish {
   const planned = Math.max(1, scaleTuning.utilization * site.scale.concurrency);
   const floor = Math.max(min, 1);
   const byMean = Math.max(floor, Math.ceil(load.inFlightMean / planned));
-  const byHeld = isHolding(site, load, now) ? Math.max(have + 1, Math.ceil(load.inFlightNow / planned)) : 0;
+  // The count of those that are planned for may be wrong (slow responses); that requests wait is not: one more than there is.
+  const oneMore = site.starting === 0 ? have + 1 : 0;
+  const byHeld = isHolding(site, load, now) ? Math.max(oneMore, Math.ceil(load.inFlightNow / planned)) : 0;
   if (byHeld > Math.max(have, byMean)) return { desired: byHeld, because: 'requests-held' };
   if (byMean > have) return { desired: byMean, because: 'concurrency-above-target' };
   const slow = slowness(site, load);
@@ -95,10 +97,10 @@ function desiredInstances(site: SiteView, load: LoadWindow, now: Millis): Wish {
   return { desired, because: null, hold: slow === 'fine' ? 'within-targets' : slow };
 }
 
-/** Requests wait although an instance has been ready for a while. */
+/** Requests wait although every instance has been ready for a while: the last one has had its share of them. */
 function isHolding(site: SiteView, load: LoadWindow, now: Millis): boolean {
-  if (load.heldNow === 0 || load.heldSince === null || site.readySince === null) return false;
-  return now - Math.max(load.heldSince, site.readySince) >= scaleTuning.heldForMs;
+  if (load.heldNow === 0 || load.heldSince === null || site.newestReadyAt === null) return false;
+  return now - Math.max(load.heldSince, site.newestReadyAt) >= scaleTuning.heldForMs;
 }
 
 /** Whether the site answers too slowly, and whether more instances could change that. */

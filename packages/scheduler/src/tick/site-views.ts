@@ -7,7 +7,7 @@ import type { IdleView } from '../policy/decide-idle.js';
 import type { SiteView } from '../policy/decide-scale.js';
 import type { SiteNotes } from '../site-notes.js';
 
-/** The reason of an instance that somebody put to sleep by hand; it stays asleep until a visitor comes, whatever `min` says. */
+/** The reason of an instance that somebody put to sleep by hand: it stays asleep until a visitor comes, whatever `min` says. */
 export const askedToSleep = 'somebody asked for it';
 
 const startingStates: ReadonlySet<string> = new Set(['launching', 'cloning', 'restoring']);
@@ -15,12 +15,13 @@ const startingStates: ReadonlySet<string> = new Set(['launching', 'cloning', 're
 export function siteView(farm: Farm, app: AppRecord, instances: readonly InstanceRecord[], now: Millis): SiteView {
   const notes = farm.memory.of(app.spec.name, now);
   const ready = instances.filter((one) => one.state === 'ready');
+  const lastVisitAt = farm.traffic.of(app.spec.name, now).lastActiveAt ?? 0;
   return {
     scale: app.spec.scale,
     ready: ready.length,
-    readySince: ready.length === 0 ? null : Math.min(...ready.map((one) => one.since)),
+    newestReadyAt: ready.length === 0 ? null : Math.max(...ready.map((one) => one.since)),
     starting: instances.filter((one) => startingStates.has(one.state)).length,
-    asleepOnRequest: instances.filter((one) => isAsleepOnRequest(one, notes.observedSince)).length,
+    asleepOnRequest: instances.filter((one) => isAsleepOnRequest(one, Math.max(notes.observedSince, lastVisitAt))).length,
     roomFor: farm.nodes.roomFor(plannedBytes(farm, app.spec), now),
     cpuLeft: farm.nodes.cpuLeft(now),
     template: templateState(farm, app, notes),
@@ -29,11 +30,12 @@ export function siteView(farm: Farm, app: AppRecord, instances: readonly Instanc
 }
 
 /**
- * Going to sleep on request counts too, or a site with `min` would be started again while it lies down. Since before this
- * scheduler began it does not: a farm that was put to sleep as a whole and is up again has its `min` instances awake.
+ * Going to sleep on request counts too, or a site with `min` would be started again while it lies down. Since before the last
+ * visitor it does not, nor since before this scheduler began: a farm that was put to sleep as a whole and is up again has its
+ * `min` instances awake.
  */
-function isAsleepOnRequest(one: InstanceRecord, observedSince: Millis): boolean {
-  return one.since >= observedSince && one.reason === askedToSleep && (one.state === 'asleep' || one.state === 'draining' || one.state === 'snapshotting');
+function isAsleepOnRequest(one: InstanceRecord, after: Millis): boolean {
+  return one.since >= after && one.reason === askedToSleep && (one.state === 'asleep' || one.state === 'draining' || one.state === 'snapshotting');
 }
 
 function templateState(farm: Farm, app: AppRecord, notes: SiteNotes): SiteView['template'] {

@@ -6,7 +6,7 @@ import { quietLoad, type LoadWindow } from '../../src/policy/load-window.js';
 
 const scale = (part: Partial<ScaleSpec> = {}): ScaleSpec => ScaleSpec.parse({ concurrency: 50, ...part });
 const site = (part: Partial<SiteView> = {}): SiteView => ({
-  scale: scale(), ready: 1, readySince: 0, starting: 0, asleepOnRequest: 0, roomFor: 100, cpuLeft: true, template: 'ready', lastGrownAt: null, ...part,
+  scale: scale(), ready: 1, newestReadyAt: 0, starting: 0, asleepOnRequest: 0, roomFor: 100, cpuLeft: true, template: 'ready', lastGrownAt: null, ...part,
 });
 const load = (part: Partial<LoadWindow> = {}): LoadWindow => ({ ...quietLoad, spanMs: 2_000, ...part });
 const now = 100_000;
@@ -22,10 +22,10 @@ test('a load within the targets changes nothing', (t) => {
 
 test('a sleeping site with 200 visitors waiting is left to the wake path', (t) => {
   const waiting = load({ inFlightNow: 200, inFlightMean: 200, heldNow: 200, heldSince: now - 5_000 });
-  t.like(decideScale(site({ ready: 0, readySince: null }), waiting, now), { kind: 'hold', because: 'asleep' });
-  t.like(decideScale(site({ ready: 0, readySince: null, starting: 1 }), waiting, now), { kind: 'hold', because: 'waking' });
+  t.like(decideScale(site({ ready: 0, newestReadyAt: null }), waiting, now), { kind: 'hold', because: 'asleep' });
+  t.like(decideScale(site({ ready: 0, newestReadyAt: null, starting: 1 }), waiting, now), { kind: 'hold', because: 'waking' });
   // Just woken: the crowd of the wake is still being served, and the mean has hardly seen it.
-  t.like(decideScale(site({ readySince: now - 50 }), load({ inFlightNow: 200, inFlightMean: 10, heldNow: 150, heldSince: now - 5_000 }), now), { kind: 'hold' });
+  t.like(decideScale(site({ newestReadyAt: now - 50 }), load({ inFlightNow: 200, inFlightMean: 10, heldNow: 150, heldSince: now - 5_000 }), now), { kind: 'hold' });
 });
 
 test('requests that are held while an instance is ready ask for clones at once', (t) => {
@@ -57,7 +57,7 @@ test('without a template it says so, and grows by launching where there can be n
 });
 
 test('min is kept, also without a visitor, unless somebody put the site to sleep', (t) => {
-  const view = site({ ready: 0, readySince: null, scale: scale({ min: 2 }), template: 'none' });
+  const view = site({ ready: 0, newestReadyAt: null, scale: scale({ min: 2 }), template: 'none' });
   t.like(decideScale(view, quietLoad, now), { kind: 'grow', because: 'below-min', count: 2 });
   t.like(decideScale({ ...view, asleepOnRequest: 2 }, quietLoad, now), { kind: 'hold', because: 'asleep' });
 });
@@ -72,7 +72,7 @@ test('the limits hold: max and room', (t) => {
 const anyScale = fc.record({ min: fc.integer({ min: 0, max: 5 }), over: fc.integer({ min: 1, max: 30 }), concurrency: fc.integer({ min: 1, max: 200 }) })
   .map(({ min, over, concurrency }) => scale({ min, max: min + over, concurrency }));
 const anySite: fc.Arbitrary<SiteView> = fc.record({
-  scale: anyScale, ready: fc.nat(40), readySince: fc.constantFrom(null, 0, now - 100), starting: fc.nat(5), asleepOnRequest: fc.nat(3),
+  scale: anyScale, ready: fc.nat(40), newestReadyAt: fc.constantFrom(null, 0, now - 100), starting: fc.nat(5), asleepOnRequest: fc.nat(3),
   roomFor: fc.nat(20), cpuLeft: fc.boolean(), template: fc.constantFrom('ready', 'making', 'none', 'impossible'), lastGrownAt: fc.option(fc.integer({ min: 0, max: now })),
 });
 const anyLoad: fc.Arbitrary<LoadWindow> = fc.record({

@@ -17,7 +17,8 @@ export interface PlayedFarm {
   readonly agent: PlayedAgent;
   readonly gateway: PlayedGateway;
   readonly schedulers: RunningScheduler[];
-  /** Of the first scheduler. */
+  /** Of the first scheduler. The body is whatever the test expects of it. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly api: (method: string, path: string, body?: unknown) => Promise<{ status: number; body: any }>;
   startScheduler(settings?: Record<string, unknown>): Promise<RunningScheduler>;
   states(app: string): Promise<string[]>;

@@ -42,6 +42,8 @@ export class PlayedGateway {
       }
       return { kind: 'drained' };
     });
+    // What was told while NATS was away is lost.
+    this.#bus.onStatus((status) => { if (status === 'connected') for (const app of this.#counts.keys()) this.#report(app, true); });
     await this.#registry.gateways.heartbeat(this.id, Date.now());
     this.#timers = [
       setInterval(() => void this.#registry.gateways.heartbeat(this.id, Date.now()).catch(() => undefined), 500),
@@ -128,9 +130,9 @@ export class PlayedGateway {
     return counts;
   }
 
-  #report(app: string): void {
+  #report(app: string, again = false): void {
     const counts = this.#countsOf(app);
-    if (counts.arrived === 0 && counts.inFlight === 0 && counts.times.length === 0) return;
+    if (!again && counts.arrived === 0 && counts.inFlight === 0 && counts.times.length === 0) return;
     const times = counts.times.splice(0).sort((a, b) => a - b);
     const at = (part: number): number | null => times[Math.floor(part * (times.length - 1))] ?? null;
     this.#bus.publish(traffic, {
