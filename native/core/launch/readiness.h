@@ -1,0 +1,14 @@
+// Asks an application whether it answers yet.
+#pragma once
+
+#include <netinet/in.h>
+
+#include <string>
+
+namespace appshot {
+
+// One try, within `withinMs`: its port accepts a connection and, with a path, an HTTP request for it is answered with a
+// status below 500.
+bool answersOnce(in_addr address, int port, const std::string& path, int withinMs);
+
+}  // namespace appshot

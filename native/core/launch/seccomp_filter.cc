@@ -1,0 +1,90 @@
+#include "core/launch/seccomp_filter.h"
+
+#include <asm/unistd.h>
+#include <linux/audit.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+
+namespace appshot {
+
+namespace {
+
+constexpr uint32_t kX32Bit = 0x40000000;
+constexpr uint32_t kNamespaceFlags = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
+                                     CLONE_NEWCGROUP | CLONE_NEWTIME;
+
+constexpr int kDenied[] = {
+    // mounts
+    __NR_mount, __NR_umount2, __NR_pivot_root, __NR_chroot, __NR_move_mount, __NR_open_tree, __NR_fsopen, __NR_fsconfig,
+    __NR_fsmount, __NR_fspick, __NR_mount_setattr, __NR_quotactl, __NR_quotactl_fd, __NR_swapon, __NR_swapoff,
+    // namespaces (unshare and clone are looked at more closely below)
+    __NR_setns,
+    // the kernel itself
+    __NR_bpf, __NR_perf_event_open, __NR_kexec_load, __NR_kexec_file_load, __NR_init_module, __NR_finit_module,
+    __NR_delete_module, __NR_create_module, __NR_get_kernel_syms, __NR_query_module, __NR_nfsservctl, __NR__sysctl, __NR_syslog,
+    __NR_reboot, __NR_acct, __NR_iopl, __NR_ioperm, __NR_lookup_dcookie, __NR_vhangup, __NR_uselib, __NR_ustat, __NR_sysfs,
+    __NR_userfaultfd, __NR_kcmp,
+    // keys are not namespaced
+    __NR_keyctl, __NR_add_key, __NR_request_key,
+    // files by handle get around hidden places
+    __NR_open_by_handle_at, __NR_fanotify_init,
+    // the machine's clock
+    __NR_settimeofday, __NR_clock_settime, __NR_clock_adjtime, __NR_adjtimex,
+    // memory placement is the node's
+    __NR_mbind, __NR_set_mempolicy, __NR_migrate_pages, __NR_move_pages,
+};
+
+constexpr sock_filter load(size_t offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset)); }
+constexpr sock_filter answer(uint32_t action) { return BPF_STMT(BPF_RET | BPF_K, action); }
+constexpr sock_filter skipUnless(uint16_t test, uint32_t value, uint8_t skip) {
+  return BPF_JUMP(static_cast<uint16_t>(BPF_JMP | test | BPF_K), value, 0, skip);
+}
+constexpr uint32_t kRefuse = SECCOMP_RET_ERRNO | EPERM;
+// Arguments are 64 bits wide, little-endian; what is compared here is in the lower half.
+constexpr size_t argument(int index) { return offsetof(seccomp_data, args) + 8 * static_cast<size_t>(index); }
+
+// If the call is `number` and `test value` holds for its argument: EPERM. Leaves the number loaded.
+void refuseWhen(std::vector<sock_filter>& code, uint32_t number, int index, uint16_t test, uint32_t value) {
+  code.push_back(skipUnless(BPF_JEQ, number, 4));
+  code.push_back(load(argument(index)));
+  code.push_back(skipUnless(test, value, 1));
+  code.push_back(answer(kRefuse));
+  code.push_back(load(offsetof(seccomp_data, nr)));
+}
+
+std::vector<sock_filter> build() {
+  std::vector<sock_filter> code;
+  code.push_back(load(offsetof(seccomp_data, arch)));
+  code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0));
+  code.push_back(answer(SECCOMP_RET_KILL_PROCESS));
+  code.push_back(load(offsetof(seccomp_data, nr)));
+  code.push_back(skipUnless(BPF_JGE, kX32Bit, 1));
+  code.push_back(answer(SECCOMP_RET_KILL_PROCESS));
+  code.push_back(skipUnless(BPF_JEQ, __NR_clone3, 1));
+  code.push_back(answer(SECCOMP_RET_ERRNO | ENOSYS));
+  refuseWhen(code, __NR_clone, 0, BPF_JSET, kNamespaceFlags);
+  refuseWhen(code, __NR_unshare, 0, BPF_JSET, kNamespaceFlags);
+  // Characters put into somebody's terminal.
+  refuseWhen(code, __NR_ioctl, 1, BPF_JEQ, TIOCSTI);
+  refuseWhen(code, __NR_ioctl, 1, BPF_JEQ, TIOCLINUX);
+  for (int number : kDenied) {
+    code.push_back(skipUnless(BPF_JEQ, static_cast<uint32_t>(number), 1));
+    code.push_back(answer(kRefuse));
+  }
+  code.push_back(answer(SECCOMP_RET_ALLOW));
+  return code;
+}
+
+}  // namespace
+
+const std::vector<sock_filter>& instanceFilter() {
+  static const std::vector<sock_filter> filter = build();
+  return filter;
+}
+
+}  // namespace appshot

@@ -1,0 +1,62 @@
+// The cgroups of pods. cgroup v2 kills, freezes and counts; limits are set on v2 or, on a hybrid machine, on whichever v1
+// hierarchy has the controller.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/sys/unique_fd.h"
+
+namespace appshot {
+
+struct CgroupLimits {
+  uint64_t memoryBytes = 0;  // 0: no limit
+  double cpus = 0;           // 0: no limit
+  unsigned pids = 0;         // 0: no limit
+};
+
+struct CgroupUsage {
+  uint64_t memoryBytes = 0;  // without file pages that the kernel can drop
+  uint64_t cpuUs = 0;
+};
+
+// The cgroup directories of one pod.
+struct PodCgroup {
+  std::string v2;                              // empty where no cgroup v2 is mounted
+  std::map<std::string, std::string> v1;       // controller -> directory; only memory, pids, cpu and cpuacct
+
+  void limit(const CgroupLimits& limits) const;
+  CgroupUsage usage() const;
+  // Host pids of every process in it.
+  std::vector<pid_t> pids() const;
+  // Kills every process in it, however many it forks meanwhile. Does not wait.
+  void kill() const;
+  // Removes the directories, waiting for the last processes to be gone from them. False when they would not go.
+  bool remove() const;
+};
+
+// Where the cgroups of one owner are made.
+class CgroupTree {
+ public:
+  // Looks at what is mounted. Throws Error when the machine has neither v2 nor v1 with pids.
+  static CgroupTree find(const std::string& owner);
+
+  // Makes the directories of the owner and switches the controllers on.
+  void start() const;
+  PodCgroup make(unsigned number) const;
+  PodCgroup of(unsigned number) const;
+  // Numbers of pods that have a directory, whoever made it.
+  std::vector<unsigned> numbers() const;
+  // Removes the owner's own directories, which must be empty.
+  void close() const;
+
+ private:
+  std::string v2_;                             // .../appshot-<owner>
+  std::map<std::string, std::string> v1_;
+};
+
+}  // namespace appshot

@@ -1,0 +1,143 @@
+#include "core/pod/pod_maker.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/pod/owner.h"
+#include "core/pod/pod_stage.h"
+#include "core/sys/sys.h"
+
+namespace appshot {
+
+namespace {
+
+// linux/memfd.h; old headers lack it.
+constexpr unsigned kMfdExec = 0x10;
+
+pid_t cloneInto(uint64_t flags, int* pidfd, int cgroup) {
+  clone_args args{};
+  args.flags = flags | CLONE_PIDFD;
+  args.pidfd = reinterpret_cast<uint64_t>(pidfd);
+  args.exit_signal = SIGCHLD;
+  if (cgroup >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(cgroup);
+  }
+  return static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+}
+
+UniqueFd openIfThere(const std::string& path, int flags) { return UniqueFd(::open(path.c_str(), flags | O_CLOEXEC)); }
+
+void openCgroup(Pod& pod, const PodCgroup& cgroup) {
+  pod.cgroupPath = cgroup.v2;
+  pod.groups = cgroup;
+  if (!cgroup.v2.empty()) {
+    pod.cgroup = sysFd("open " + cgroup.v2, [&] { return ::open(cgroup.v2.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  }
+  for (const auto& [controller, directory] : cgroup.v1) {
+    UniqueFd procs = openIfThere(directory + "/cgroup.procs", O_WRONLY);
+    if (procs.valid()) pod.v1Procs.push_back(std::move(procs));
+  }
+}
+
+// An end of file says that the init runs.
+void awaitStage(int reportFd) {
+  StageFailure failure{};
+  ssize_t n = sys("start pod", [&] { return ::read(reportFd, &failure, sizeof failure); });
+  if (n == sizeof failure) throwErrno(std::string("start pod: ") + stageStepName(failure.step), failure.err);
+}
+
+}  // namespace
+
+void awaitEnd(int pidfd) {
+  siginfo_t ended{};
+  for (;;) {
+    if (::waitid(P_PIDFD, static_cast<id_t>(pidfd), &ended, WEXITED | __WALL) == 0) return;
+    if (errno != EINTR) break;
+  }
+  // ECHILD: an adopted pod's init. Its end can be seen all the same.
+  pollfd poll{pidfd, POLLIN, 0};
+  while (::poll(&poll, 1, -1) < 0 && errno == EINTR) {}
+}
+
+void PodMaker::start(const std::string& initPath) {
+  std::string program = readFile(initPath);
+  int fd = ::memfd_create("appshot-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | kMfdExec);
+  // EINVAL: a kernel before 6.3, where every memfd may be executed.
+  if (fd < 0 && errno == EINVAL) fd = ::memfd_create("appshot-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) throwErrno("make memfd for the init", errno);
+  UniqueFd copy(fd);
+  writeAll(copy.get(), program.data(), program.size(), "copy the init");
+  sys("seal the init", [&] { return ::fcntl(copy.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL); });
+  // A file that is open for writing cannot be executed (ETXTBSY).
+  std::string self = "/proc/self/fd/" + std::to_string(copy.get());
+  init_ = sysFd("open the init", [&] { return ::open(self.c_str(), O_RDONLY | O_CLOEXEC); });
+}
+
+Pod PodMaker::startInit(unsigned number, const PodCgroup& cgroup) const {
+  Pod pod;
+  pod.number = number;
+  pod.name = cgroupNameOf(owner_) + "/" + std::to_string(number);
+  openCgroup(pod, cgroup);
+  int exits[2], report[2];
+  sys("make pod's pipe", [&] { return ::pipe2(exits, O_CLOEXEC | O_NONBLOCK); });
+  pod.exits = UniqueFd(exits[0]);
+  UniqueFd exitsWrite(exits[1]);
+  sys("make pod's pipe", [&] { return ::pipe2(report, O_CLOEXEC); });
+  UniqueFd reportRead(report[0]), reportWrite(report[1]);
+  std::vector<int> v1Procs;
+  for (const auto& fd : pod.v1Procs) v1Procs.push_back(fd.get());
+  StagePlan plan{stage_.c_str(), v1Procs.data(), static_cast<int>(v1Procs.size()), exits[0], exits[1], init_.get(), report[1]};
+  int pidfd = -1;
+  constexpr uint64_t spaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
+  pod.init = sys("clone the pod's first process", [&] { return cloneInto(spaces, &pidfd, pod.cgroup.get()); });
+  if (pod.init == 0) runStage(plan);
+  pod.initPidfd = UniqueFd(pidfd);
+  reportWrite.reset();
+  try {
+    awaitStage(reportRead.get());
+  } catch (...) {
+    awaitEnd(pidfd);
+    throw;
+  }
+  return pod;
+}
+
+Pod PodMaker::make(unsigned number, in_addr address) const {
+  PodCgroup cgroup = cgroups_.make(number);
+  Pod pod;
+  try {
+    pod = startInit(number, cgroup);
+    pod.farmIp = address;
+    network_.connectPod(number, pod.init, pod.initPidfd.get(), address);
+    return pod;
+  } catch (...) {
+    pod.number = number;
+    pod.groups = cgroup;
+    destroy(pod);
+    throw;
+  }
+}
+
+void PodMaker::destroy(Pod& pod) const {
+  pod.groups.kill();
+  if (pod.initPidfd.valid()) {
+    ::syscall(SYS_pidfd_send_signal, pod.initPidfd.get(), SIGKILL, nullptr, 0);
+    awaitEnd(pod.initPidfd.get());
+  }
+  try {
+    network_.disconnectPod(pod.number);
+  } catch (const Error&) {
+    // Without a socket for netlink the interface stays until the next sweep.
+  }
+  pod.groups.remove();
+}
+
+}  // namespace appshot

@@ -1,0 +1,110 @@
+// The start of a keeper where another one was before: instances that still run are adopted, everything else is swept.
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+#include "core/sys/sys.h"
+#include "keeper/image_shelf.h"
+#include "keeper/keeper.h"
+#include "keeper/state_file.h"
+
+namespace appshot {
+
+using Json = nlohmann::json;
+
+namespace {
+
+// The pipe that the init writes exits into: it holds both ends, at 3 and 4.
+UniqueFd reopenExits(pid_t init) {
+  std::string path = "/proc/" + std::to_string(init) + "/fd/3";
+  return sysFd("open " + path, [&] { return ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC); });
+}
+
+void reopenPod(Pod& pod) {
+  pod.initPidfd = sysFd("open pidfd of a pod", [&] { return static_cast<int>(::syscall(SYS_pidfd_open, pod.init, 0)); });
+  pod.exits = reopenExits(pod.init);
+  if (!pod.groups.v2.empty()) {
+    pod.cgroup = sysFd("open " + pod.groups.v2, [&] { return ::open(pod.groups.v2.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+    // A snapshot that was under way may have left it frozen.
+    UniqueFd freeze(::openat(pod.cgroup.get(), "cgroup.freeze", O_WRONLY | O_CLOEXEC));
+    if (freeze.valid()) sys("thaw a pod", [&] { return ::write(freeze.get(), "0", 1); });
+  }
+  for (const auto& [controller, directory] : pod.groups.v1) {
+    UniqueFd procs(::open((directory + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    if (procs.valid()) pod.v1Procs.push_back(std::move(procs));
+  }
+}
+
+}  // namespace
+
+// False when nothing of the instance runs any more.
+bool Keeper::adopt(const std::string& aid) {
+  std::string text = readFileIfThere(places.state(aid));
+  if (text.empty()) return false;
+  InstancePtr instance = instances.add(aid);
+  try {
+    FormerInstance former = readInstance(Json::parse(text), *instance);
+    bool lives = former.initStart != 0 && startTimeOf(instance->pod->init) == former.initStart;
+    if (lives && !(former.ending && hasImage(aid))) {
+      reopenPod(*instance->pod);
+      instance->phase = InstancePhase::kRunning;
+      layers.retain(instance->spec.layers);
+      layers.retain({instance->layer});
+      pods.adopt(*instance->pod);
+      exits.add(instance);
+      // It may have ended while nobody watched and its init's record may be lost with the last keeper.
+      exits.check(instance);
+      return true;
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "adopt instance %s: %s\n", aid.c_str(), error.what());
+  }
+  instances.remove(aid);
+  return false;
+}
+
+// Kills and removes every pod of this owner that no adopted instance lives in.
+void Keeper::sweepPods() {
+  std::set<unsigned> adopted;
+  for (const auto& instance : instances.all()) adopted.insert(instance->pod->number);
+  std::set<unsigned> found;
+  for (unsigned number : cgroups.numbers()) found.insert(number);
+  for (unsigned number : network.numbers()) found.insert(number);
+  for (unsigned number : found) {
+    if (adopted.count(number)) continue;
+    Pod pod;
+    pod.number = number;
+    pod.groups = cgroups.of(number);
+    maker.destroy(pod);
+  }
+}
+
+void Keeper::claimImages() {
+  for (const auto& id : listDirectory(places.images())) {
+    if (id[0] == '.') {
+      janitor.remove(places.image(id));
+    } else {
+      layers.retain(layersOfImage(places, id));
+    }
+  }
+}
+
+void Keeper::adoptOrSweep() {
+  for (const auto& aid : listDirectory(places.instances())) {
+    if (adopt(aid)) continue;
+    ::unlink(places.state(aid).c_str());
+    janitor.remove(places.work(aid));
+    if (!hasImage(aid)) janitor.remove(places.instance(aid));
+  }
+  sweepPods();
+  claimImages();
+  layers.sweep();
+}
+
+}  // namespace appshot

@@ -1,0 +1,29 @@
+// Parts of answers that several operations give.
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "core/snapshot/snapshot.h"
+#include "keeper/instance.h"
+
+namespace appshot {
+
+// Milliseconds by phase, in order; repeated names add up.
+nlohmann::ordered_json phasesJson(const PhasesUs& phases);
+// As `Running` in the engine's TypeScript interface.
+nlohmann::ordered_json runningJson(const Instance& instance, const PhasesUs& phases);
+// Host pids of the instance's processes, without the pod's init.
+std::vector<pid_t> processesOf(const Instance& instance);
+
+// Measures phases: each begins where the last one ended.
+class Stopwatch {
+ public:
+  Stopwatch();
+  void lap(const char* phase);
+  PhasesUs phases;
+
+ private:
+  double last_;
+};
+
+}  // namespace appshot

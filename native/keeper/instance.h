@@ -1,0 +1,81 @@
+// One running instance as the keeper knows it.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/pod/cgroup.h"
+#include "core/pod/file_view.h"
+#include "core/pod/pod.h"
+
+namespace appshot {
+
+// What an instance is, apart from its processes: kept with its image, and the same for each clone.
+struct InstanceSpec {
+  std::string cwd;
+  bool ownTreeForCwd = false;            // the base does not show cwd: it has an overlay of its own
+  std::vector<std::string> layers;       // ids below the instance's own, uppermost first
+  std::vector<ViewBind> binds;           // volumes, and files of the command that the base does not show
+  std::vector<std::string> env;
+  std::vector<std::string> command;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+  int port = 0;
+  CgroupLimits limits;
+};
+
+enum class InstancePhase { kStarting, kRunning, kSnapshotting, kStopping };
+
+struct Instance {
+  // Set before the instance is in the table, or by the operation that holds `operation`.
+  std::string aid;
+  InstanceSpec spec;
+  std::string layer;                     // its own, uppermost layer
+  std::string image;                     // that it came from; empty after a launch
+  PodPtr pod;                            // null while kStarting; then never changed
+  pid_t root = -1;                       // host pid of the application's first process
+  int rootVpid = -1;
+
+  // Held for as long as an operation that starts, saves or ends it.
+  std::mutex operation;
+
+  // Below: under `mutex`.
+  std::mutex mutex;
+  std::condition_variable changed;
+  InstancePhase phase = InstancePhase::kStarting;
+  std::optional<int> rootStatus;         // as from wait(), once the first process has ended
+  bool ended = false;                    // no process is left
+  int guests = 0;                        // commands run beside the application
+
+  // Somebody wants it gone: a launch that waits for it to be ready gives up.
+  std::atomic<bool> unwanted{false};
+  // Set by cancelSnapshot, read by the snapshot that runs.
+  std::atomic<bool> cancelSnapshot{false};
+};
+
+using InstancePtr = std::shared_ptr<Instance>;
+
+class InstanceTable {
+ public:
+  // Throws Error `illegal-transition` when there is one of this name.
+  InstancePtr add(const std::string& aid);
+  // Throws Error `not-found`.
+  InstancePtr get(const std::string& aid) const;
+  InstancePtr find(const std::string& aid) const;
+  void remove(const std::string& aid);
+  std::vector<InstancePtr> all() const;
+  size_t size() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, InstancePtr> instances_;
+};
+
+}  // namespace appshot

@@ -1,0 +1,160 @@
+#include "keeper/keeper.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "core/pod/owner.h"
+#include "core/sys/sys.h"
+#include "keeper/address_claim.h"
+#include "keeper/signal_names.h"
+#include "keeper/state_file.h"
+
+namespace appshot {
+
+using Json = nlohmann::json;
+
+namespace {
+
+void makeDirectory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throwErrno("make directory " + path, errno);
+}
+
+}  // namespace
+
+Keeper::Keeper(Places where, KeeperSettings set)
+    : places(std::move(where)),
+      owner(ownerOf(places.engine)),
+      settings(std::move(set)),
+      janitor(places.trash()),
+      layers(places.layers(), janitor),
+      cgroups(CgroupTree::find(owner)),
+      network(owner, settings.egress),
+      bases(places.engine),
+      maker(owner, bases.stage(), cgroups, network),
+      pods(maker),
+      exits([this](InstancePtr instance) { workers.run([this, instance] { ended(instance); }); }) {}
+
+void Keeper::start() {
+  bases.start();  // before there is another thread
+  makeDirectory(places.instances());
+  makeDirectory(places.images());
+  janitor.start();
+  layers.start();
+  cgroups.start();
+  maker.start(settings.initPath);
+  exits.start();
+  adoptOrSweep();
+  network.start();
+  startNetwork();
+  pods.start();
+}
+
+// The settings of the last keeper hold until somebody configures this one.
+void Keeper::startNetwork() {
+  Json saved = Json::parse(readFileIfThere(places.settings()), nullptr, false);
+  std::optional<std::vector<std::string>> addresses;
+  size_t ready = 1;
+  if (saved.is_object()) {
+    if (saved.contains("addresses")) addresses = saved["addresses"].get<std::vector<std::string>>();
+    ready = saved.value("podsReady", ready);
+  }
+  configure(addresses, ready);
+}
+
+void Keeper::configure(const std::optional<std::vector<std::string>>& addresses, size_t podsReady) {
+  std::vector<in_addr> parsed;
+  for (const auto& text : addresses.value_or(std::vector<std::string>())) parsed.push_back(addressOf(text));
+  std::lock_guard lock(configuring_);
+  if (!addresses) {
+    if (claimedPrefix_.empty()) claimedPrefix_ = claimAddresses(places.engine, owner);
+    parsed = addressesOf(claimedPrefix_);
+  } else if (!claimedPrefix_.empty()) {
+    releaseAddresses(claimedPrefix_);
+    claimedPrefix_.clear();
+  }
+  // An address that an instance has may be missing from the list, so that it is not used again.
+  std::vector<in_addr> reserved = parsed;
+  for (const auto& instance : instances.all()) {
+    std::lock_guard instanceLock(instance->mutex);
+    if (instance->phase != InstancePhase::kStarting) reserved.push_back(instance->pod->farmIp);
+  }
+  network.reserve(reserved);
+  addresses_ = addresses;
+  podsReady_ = podsReady;
+  pods.configure(parsed, podsReady);
+  saveSettings();
+}
+
+void Keeper::saveSettings() const {
+  Json saved = {{"podsReady", podsReady_}};
+  if (addresses_) saved["addresses"] = *addresses_;
+  replaceFile(places.settings(), saved.dump());
+}
+
+bool Keeper::idle() const { return instances.size() == 0; }
+
+void Keeper::close() {
+  workers.close();
+  pods.close();
+  exits.close();
+  bool nothingRuns = instances.size() == 0;
+  if (nothingRuns) {
+    network.close();
+    cgroups.close();
+    if (!claimedPrefix_.empty()) releaseAddresses(claimedPrefix_);
+    ::unlink(places.settings().c_str());
+  }
+  janitor.close();
+  bases.close();
+  // Only what is empty goes: there may be images, and logs of instances that sleep.
+  for (const std::string& path : {places.instances(), places.images(), places.layers()}) ::rmdir(path.c_str());
+}
+
+void Keeper::remember(const Instance& instance, bool ending) const {
+  replaceFile(places.state(instance.aid), jsonOf(instance, ending).dump());
+}
+
+bool Keeper::hasImage(const std::string& id) const {
+  struct stat st;
+  return ::stat(places.image(id).c_str(), &st) == 0;
+}
+
+void Keeper::forget(const InstancePtr& instance) {
+  if (instance->pod) exits.remove(instance);
+  instances.remove(instance->aid);
+  ::unlink(places.state(instance->aid).c_str());
+  std::vector<std::string> held = instance->spec.layers;
+  if (!instance->layer.empty()) held.push_back(instance->layer);
+  // An overlay keeps what it needs of removed layers until its mount is gone with the pod.
+  if (instance->pod) pods.giveBack(instance->pod);
+  layers.release(held);
+  janitor.remove(places.work(instance->aid));
+  if (!hasImage(instance->aid)) janitor.remove(places.instance(instance->aid));
+}
+
+void Keeper::ended(const InstancePtr& instance) {
+  std::lock_guard operation(instance->operation);
+  std::optional<int> status;
+  {
+    std::lock_guard lock(instance->mutex);
+    // A launch, a stop or a snapshot that is under way sees to it itself.
+    if (!instance->ended || instance->phase != InstancePhase::kRunning) return;
+    instance->phase = InstancePhase::kStopping;
+    status = instance->rootStatus;
+  }
+  forget(instance);
+  Json event = {{"kind", "exited"}, {"aid", instance->aid}, {"status", nullptr}, {"signal", nullptr}};
+  if (status && WIFEXITED(*status)) event["status"] = WEXITSTATUS(*status);
+  if (status && WIFSIGNALED(*status)) event["signal"] = signalName(WTERMSIG(*status));
+  tell(event);
+}
+
+void Keeper::tell(const Json& event) const {
+  if (send_) send_(Json{{"event", event}}.dump());
+}
+
+}  // namespace appshot

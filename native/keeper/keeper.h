@@ -1,0 +1,86 @@
+// The keeper of one engine directory: owns its pods, instances, layers and images, and outlives those who ask it for things.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/pod/base_view.h"
+#include "core/pod/cgroup.h"
+#include "core/pod/network.h"
+#include "core/pod/pod_maker.h"
+#include "core/pod/pod_pool.h"
+#include "keeper/exit_watch.h"
+#include "keeper/instance.h"
+#include "keeper/janitor.h"
+#include "keeper/layer_store.h"
+#include "keeper/places.h"
+#include "keeper/worker_pool.h"
+
+namespace appshot {
+
+struct KeeperSettings {
+  bool egress = false;                   // pods may open connections to what is beyond the node
+  std::string initPath;                  // of appshot-init
+};
+
+class Keeper {
+ public:
+  Keeper(Places places, KeeperSettings settings);
+
+  // Takes the machine into use: sweeps what a former keeper left, adopts its instances. Throws Error.
+  void start();
+  // With no instance left: leaves nothing of the engine behind but images. Otherwise the instances run on, to be adopted.
+  void close();
+
+  // Nothing runs that needs a keeper.
+  bool idle() const;
+
+  // Sets which addresses pods may have and how many pods are kept ready.
+  // Without addresses it uses a range that it claims for itself.
+  void configure(const std::optional<std::vector<std::string>>& addresses, size_t podsReady);
+
+  // Writes down a running instance for the next keeper.
+  void remember(const Instance& instance, bool ending = false) const;
+  // Takes an instance out of the table and away: its pod, its layer, its files (its log stays while it has an image).
+  // The caller holds `instance.operation`.
+  void forget(const InstancePtr& instance);
+  bool hasImage(const std::string& id) const;
+
+  // Tells every connected client.
+  void tell(const nlohmann::json& event) const;
+  void onTell(std::function<void(const std::string&)> send) { send_ = std::move(send); }
+
+  const Places places;
+  const std::string owner;
+  const KeeperSettings settings;
+  Janitor janitor;
+  LayerStore layers;
+  const CgroupTree cgroups;
+  NodeNetwork network;
+  BaseViews bases;
+  PodMaker maker;
+  PodPool pods;
+  InstanceTable instances;
+  WorkerPool workers;
+  ExitWatch exits;
+
+ private:
+  void adoptOrSweep();
+  bool adopt(const std::string& aid);
+  void sweepPods();
+  void claimImages();
+  void ended(const InstancePtr& instance);
+  void saveSettings() const;
+  void startNetwork();
+
+  std::mutex configuring_;
+  std::string claimedPrefix_;            // the /24 that it claimed itself
+  std::optional<std::vector<std::string>> addresses_;
+  size_t podsReady_ = 1;
+  std::function<void(const std::string&)> send_;
+};
+
+}  // namespace appshot

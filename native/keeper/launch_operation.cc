@@ -1,0 +1,122 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/launch/readiness.h"
+#include "core/sys/sys.h"
+#include "keeper/answers.h"
+#include "keeper/facts_error.h"
+#include "keeper/launch_plan.h"
+#include "keeper/operations.h"
+#include "keeper/request_fields.h"
+#include "keeper/signal_names.h"
+#include "keeper/view_plan.h"
+
+namespace appshot {
+
+namespace {
+
+constexpr int kProbeEveryMs = 10;
+
+std::string lastLines(const std::string& path, size_t most = 2000) {
+  std::string text = readFileIfThere(path);
+  return text.size() <= most ? text : text.substr(text.size() - most);
+}
+
+std::string howItEnded(const std::optional<int>& status) {
+  if (!status) return "ended";
+  if (WIFSIGNALED(*status)) return "was killed by " + signalName(WTERMSIG(*status));
+  return "exited with status " + std::to_string(WEXITSTATUS(*status));
+}
+
+// Throws when the instance has ended, or `ms` are over while nothing happened to it.
+void throwIfEnded(Keeper& keeper, Instance& instance, int waitMs) {
+  std::unique_lock lock(instance.mutex);
+  instance.changed.wait_for(lock, std::chrono::milliseconds(waitMs), [&] { return instance.ended; });
+  if (!instance.ended) return;
+  Json facts = {{"lastLines", lastLines(keeper.places.log(instance.aid))}};
+  auto status = instance.rootStatus;
+  if (status && WIFEXITED(*status)) facts["status"] = WEXITSTATUS(*status);
+  if (status && WIFSIGNALED(*status)) facts["signal"] = signalName(WTERMSIG(*status));
+  throw FactsError("exited-early", "the program of " + instance.aid + " " + howItEnded(status) + " before it was ready", std::move(facts));
+}
+
+void awaitReady(Keeper& keeper, Instance& instance, const LaunchRequest& request) {
+  if (instance.spec.port == 0) return;
+  double deadline = monotonicUs() + request.readyWithinMs * 1000.0;
+  for (;;) {
+    int left = static_cast<int>((deadline - monotonicUs()) / 1000);
+    if (left > 0 && answersOnce(instance.pod->farmIp, instance.spec.port, request.readyPath, std::min(left, 5000))) return;
+    throwIfEnded(keeper, instance, kProbeEveryMs);
+    if (instance.unwanted) throw Error("illegal-transition", instance.aid + " was stopped before it was ready");
+    if (monotonicUs() >= deadline) break;
+  }
+  std::string path = request.readyPath.empty() ? "" : " " + request.readyPath;
+  throw FactsError("not-ready-in-time", instance.aid + " did not answer on port " + std::to_string(instance.spec.port) + path + " within " +
+                                            std::to_string(request.readyWithinMs) + " ms",
+                   {{"lastLines", lastLines(keeper.places.log(instance.aid))}});
+}
+
+// The log belongs to the application's user, so that a program may open /dev/stdout again.
+void makeInstanceFiles(Keeper& keeper, const Instance& instance) {
+  std::string directory = keeper.places.instance(instance.aid);
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) throwErrno("make directory " + directory, errno);
+  std::string log = keeper.places.log(instance.aid);
+  UniqueFd fd = sysFd("make " + log, [&] { return ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600); });
+  sys("give the log to the application", [&] { return ::fchown(fd.get(), instance.spec.uid, instance.spec.gid); });
+}
+
+void startInstance(Keeper& keeper, const InstancePtr& instance, LaunchRequest& request, Stopwatch& watch) {
+  keeper.bases.refreshRoot();
+  makeInstanceFiles(keeper, *instance);
+  instance->layer = keeper.layers.create();
+  PreparedView prepared = prepareView(instance->aid, instance->spec, instance->layer, keeper.bases, keeper.layers, keeper.places);
+  furnishForLaunch(instance->spec, prepared);
+  furnishName(instance->aid, prepared);
+  watch.lap("view");
+  instance->pod = keeper.pods.take();
+  watch.lap("pod");
+  showView(prepared.view, prepared.detached, *instance->pod);
+  instance->pod->groups.limit(instance->spec.limits);
+  Started started = startApplication(programOf(instance->spec), *instance->pod);
+  instance->root = started.pid;
+  instance->rootVpid = started.vpid;
+  keeper.remember(*instance);
+  keeper.exits.add(instance);
+  watch.lap("start");
+  awaitReady(keeper, *instance, request);
+  watch.lap("ready");
+}
+
+}  // namespace
+
+Answer launchInstance(Call call) {
+  Keeper& keeper = call.keeper;
+  LaunchRequest request = readLaunchRequest(call.params, keeper.places.engine, keeper.bases);
+  if (keeper.hasImage(request.aid)) {
+    throw Error("illegal-transition", "there is an image " + request.aid + ": restore it, or remove it first");
+  }
+  InstancePtr instance = keeper.instances.add(request.aid);
+  std::lock_guard operation(instance->operation);
+  instance->spec = request.spec;
+  Stopwatch watch;
+  try {
+    startInstance(keeper, instance, request, watch);
+  } catch (...) {
+    keeper.forget(instance);
+    throw;
+  }
+  bool hasEnded;
+  {
+    std::lock_guard lock(instance->mutex);
+    instance->phase = InstancePhase::kRunning;
+    hasEnded = instance->ended;
+  }
+  Answer answer = runningJson(*instance, watch.phases);
+  // It ended while nobody but this launch looked at it; the watch has said so already and will not say it again.
+  if (hasEnded) keeper.exits.check(instance);
+  return answer;
+}
+
+}  // namespace appshot

@@ -1,0 +1,219 @@
+#include "keeper/launch_plan.h"
+
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <sstream>
+
+#include "keeper/app_user.h"
+#include "keeper/request_fields.h"
+
+namespace appshot {
+
+namespace {
+
+constexpr const char* kUsualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+std::string realPathOf(const std::string& path) {
+  char real[PATH_MAX];
+  return ::realpath(path.c_str(), real) == nullptr ? "" : real;
+}
+
+std::string parentOf(const std::string& path) {
+  size_t slash = path.rfind('/');
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool isFile(const std::string& path) {
+  struct stat st;
+  return ::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode);
+}
+
+void requireAbsolute(const std::string& path, const std::string& what) {
+  if (path.empty() || path[0] != '/') throw Error("bad-request", "launch: " + what + " '" + path + "' has to be an absolute path");
+}
+
+std::vector<ViewBind> readVolumes(const Json& volumes) {
+  std::vector<ViewBind> binds;
+  if (volumes.is_null()) return binds;
+  if (!volumes.is_array()) throw Error("bad-request", "launch: 'volumes' has to be a list");
+  for (const auto& volume : volumes) {
+    RequestFields fields(volume, "launch: a volume");
+    std::string host = fields.text("host"), path = fields.text("path");
+    fields.done();
+    requireAbsolute(host, "a volume's host path");
+    requireAbsolute(path, "a volume's path");
+    std::string real = realPathOf(host);
+    if (real.empty()) throw Error("bad-request", "launch: volume " + host + " does not exist on the node");
+    if (path == "/" || path == "/proc" || path.rfind("/proc/", 0) == 0 || path == "/sys" || path.rfind("/sys/", 0) == 0) {
+      throw Error("bad-request", "launch: a volume cannot be at " + path);
+    }
+    binds.push_back({real, path, false});
+  }
+  return binds;
+}
+
+std::vector<std::string> readEnv(const Json& env) {
+  std::vector<std::string> entries;
+  if (env.is_null()) return entries;
+  if (!env.is_object()) throw Error("bad-request", "launch: 'env' has to be an object of texts");
+  for (const auto& [name, value] : env.items()) {
+    bool good = value.is_string() && !name.empty() && name.find('=') == std::string::npos && name.find('\0') == std::string::npos &&
+                value.get_ref<const std::string&>().find('\0') == std::string::npos;
+    if (!good) throw Error("bad-request", "launch: environment variable '" + name.substr(0, 100) + "' is not a text without zero bytes");
+    entries.push_back(name + "=" + value.get<std::string>());
+  }
+  return entries;
+}
+
+std::string* findVariable(std::vector<std::string>& env, const std::string& name) {
+  for (auto& entry : env) {
+    if (entry.rfind(name + "=", 0) == 0) return &entry;
+  }
+  return nullptr;
+}
+
+// Where a command without a slash is on the host; empty when it is nowhere.
+std::string searchCommand(const std::string& command, const std::string& path) {
+  std::istringstream directories(path);
+  for (std::string directory; std::getline(directories, directory, ':');) {
+    std::string candidate = directory + "/" + command;
+    if (!directory.empty() && isFile(candidate) && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return "";
+}
+
+// Shows what the instance would not see of itself but was told to use: programs outside the usual places (~/.nvm), scripts and
+// configuration files named by an absolute path. Read-only.
+class Exposures {
+ public:
+  Exposures(InstanceSpec& spec, const std::string& engine, const BaseViews& bases) : spec_(spec), engine_(engine), bases_(bases) {}
+
+  // A program comes with its installation: PREFIX/bin/node needs PREFIX/lib.
+  void program(const std::string& path) {
+    std::string directory = parentOf(path);
+    bool hasPrefix = directory.size() > 5 && directory.substr(directory.size() - 4) == "/bin";
+    expose(path, hasPrefix ? parentOf(directory) : directory);
+  }
+  void file(const std::string& path) { expose(path, parentOf(path)); }
+
+ private:
+  void expose(const std::string& path, const std::string& directory) {
+    if (!bases_.isHiddenFrom(path, spec_.uid, spec_.gid) || isBelow(path, engine_)) return;
+    if (spec_.ownTreeForCwd && isBelow(path, spec_.cwd)) return;
+    for (const auto& bind : spec_.binds) {
+      if (isBelow(path, bind.at)) return;
+    }
+    // Not the whole of /tmp for the sake of one file in it; nor a directory with the engine in it.
+    bool tooMuch = isBelow(engine_, directory);
+    for (const auto& place : hiddenPlaces()) tooMuch = tooMuch || isBelow(place.path, directory);
+    const std::string& shown = tooMuch ? path : directory;
+    spec_.binds.push_back({shown, shown, true});
+  }
+
+  InstanceSpec& spec_;
+  const std::string& engine_;
+  const BaseViews& bases_;
+};
+
+void exposeCommand(InstanceSpec& spec, const std::string& engine, const BaseViews& bases) {
+  Exposures exposures(spec, engine, bases);
+  for (size_t i = 0; i < spec.command.size(); ++i) {
+    const std::string& word = spec.command[i];
+    std::string real = word[0] == '/' ? realPathOf(word) : "";
+    if (real.empty() || !isFile(real)) continue;
+    if (i == 0) exposures.program(real);
+    exposures.file(word);
+    exposures.file(real);
+  }
+}
+
+// Fills in PATH and finds the command on the host; its directory is put last into a PATH that was not given.
+void completePath(InstanceSpec& spec, const std::string& searchPath, const std::string& engine, const BaseViews& bases) {
+  std::string* given = findVariable(spec.env, "PATH");
+  std::string usual = given ? given->substr(5) : kUsualPath;
+  std::string found;
+  if (spec.command[0].find('/') == std::string::npos) {
+    found = searchCommand(spec.command[0], usual);
+    if (found.empty() && !given) {
+      found = searchCommand(spec.command[0], searchPath);
+      if (!found.empty()) usual += ":" + parentOf(found);
+    }
+  }
+  if (!given) spec.env.push_back("PATH=" + usual);
+  if (found.empty()) return;
+  Exposures exposures(spec, engine, bases);
+  exposures.program(found);
+  exposures.program(realPathOf(found));
+}
+
+void readUser(RequestFields& fields, InstanceSpec& spec, const std::string& aid, const std::string& engine) {
+  AppUser user;
+  if (fields.has("user")) {
+    user = userByName(fields.text("user"));
+    fields.any("uid");
+  } else if (fields.has("uid")) {
+    user = userById(static_cast<uid_t>(fields.number("uid", 1, 0x7ffffffe, 1)));
+    fields.any("user");
+  } else {
+    fields.any("user"), fields.any("uid");
+    user = ownUser(engine + "/" + aid);
+  }
+  spec.uid = user.uid;
+  spec.gid = user.gid;
+  spec.groups = user.groups;
+}
+
+}  // namespace
+
+LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, const BaseViews& bases) {
+  RequestFields fields(params, "launch");
+  LaunchRequest request;
+  InstanceSpec& spec = request.spec;
+  request.aid = fields.text("aid");
+  checkName(request.aid, "AID");
+  spec.command = fields.texts("command");
+  if (spec.command.empty() || spec.command[0].empty()) throw Error("bad-request", "launch: a command is needed");
+  std::string cwd = fields.text("cwd");
+  requireAbsolute(cwd, "the directory");
+  spec.cwd = realPathOf(cwd);
+  struct stat st;
+  if (spec.cwd.empty() || ::stat(spec.cwd.c_str(), &st) != 0 || !S_ISDIR(st.st_mode)) {
+    throw Error("bad-request", "launch: the directory " + cwd + " does not exist");
+  }
+  readUser(fields, spec, request.aid, engine);
+  spec.env = readEnv(fields.any("env"));
+  spec.binds = readVolumes(fields.any("volumes"));
+  spec.port = static_cast<int>(fields.number("port", 0, 65535, 0));
+  request.readyPath = fields.text("readyPath", "");
+  request.readyWithinMs = static_cast<int>(fields.number("readyWithinMs", 1, 3'600'000, 30'000));
+  spec.limits.memoryBytes = static_cast<uint64_t>(fields.number("memoryMb", 0, 1 << 24, 0)) << 20;
+  spec.limits.cpus = fields.real("cpus", 0, 4096, 0);
+  spec.limits.pids = static_cast<unsigned>(fields.number("pids", 1, 100'000, 4096));
+  std::string searchPath = fields.text("searchPath", "");
+  fields.done();
+  // An engine's directory as the application's would show what is hidden in it.
+  if (isBelow(spec.cwd, engine)) throw Error("bad-request", "launch: the directory " + cwd + " is the engine's own");
+  spec.ownTreeForCwd = bases.isHiddenFrom(spec.cwd, spec.uid, spec.gid) && spec.cwd != "/tmp" && spec.cwd != "/var/tmp" &&
+                       spec.cwd != "/run" && spec.cwd != "/dev";
+  exposeCommand(spec, engine, bases);
+  completePath(spec, searchPath, engine, bases);
+  if (!findVariable(spec.env, "HOME")) spec.env.push_back("HOME=/home/app");
+  spec.env.push_back("APPSHOT_AID=" + request.aid);
+  return request;
+}
+
+Program programOf(const InstanceSpec& spec) {
+  Program program;
+  program.command = spec.command;
+  program.cwd = spec.cwd;
+  program.env = spec.env;
+  program.uid = spec.uid;
+  program.gid = spec.gid;
+  program.groups = spec.groups;
+  return program;
+}
+
+}  // namespace appshot

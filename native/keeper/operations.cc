@@ -1,0 +1,48 @@
+#include "keeper/operations.h"
+
+#include <unistd.h>
+
+#include <map>
+
+#include "keeper/request_fields.h"
+
+namespace appshot {
+
+namespace {
+
+using Operation = Answer (*)(Call);
+
+const std::map<std::string, Operation>& operations() {
+  static const std::map<std::string, Operation> all = {
+      {"hello", hello},        {"launch", launchInstance}, {"stop", stopInstance},   {"list", listInstances},
+      {"ps", listProcesses},   {"kill", killProcesses},    {"exec", execGuest},      {"configure", configureKeeper},
+  };
+  return all;
+}
+
+}  // namespace
+
+Answer runOperation(const std::string& method, Call call) {
+  auto found = operations().find(method);
+  if (found == operations().end()) throw Error("bad-request", "the keeper has no method '" + method.substr(0, 100) + "'");
+  return found->second(call);
+}
+
+Answer hello(Call call) {
+  RequestFields fields(call.params, "hello");
+  fields.done();
+  return {{"pid", ::getpid()}, {"directory", call.keeper.places.engine}};
+}
+
+Answer configureKeeper(Call call) {
+  RequestFields fields(call.params, "configure");
+  std::optional<std::vector<std::string>> addresses;
+  if (fields.has("addresses")) addresses = fields.texts("addresses");
+  fields.any("addresses");
+  auto ready = fields.number("podsReady", 0, 1000, 1);
+  fields.done();
+  call.keeper.configure(addresses, static_cast<size_t>(ready));
+  return Answer::object();
+}
+
+}  // namespace appshot

@@ -1,0 +1,35 @@
+// What a keeper can be asked for. Each operation validates its parameters, runs on the calling thread and answers with JSON.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "core/sys/unique_fd.h"
+#include "keeper/keeper.h"
+
+namespace appshot {
+
+// Keeps the order of its fields: phases are told in the order in which they ran.
+using Answer = nlohmann::ordered_json;
+
+struct Call {
+  Keeper& keeper;
+  const nlohmann::json& params;
+  std::vector<UniqueFd>& fds;            // that came with the request
+  int closedFd;                          // readable once the caller has gone away
+};
+
+// Throws Error `bad-request` for a method that does not exist.
+Answer runOperation(const std::string& method, Call call);
+
+Answer hello(Call call);
+Answer launchInstance(Call call);
+Answer stopInstance(Call call);
+Answer listInstances(Call call);
+Answer listProcesses(Call call);
+Answer killProcesses(Call call);
+Answer execGuest(Call call);
+Answer configureKeeper(Call call);
+
+}  // namespace appshot

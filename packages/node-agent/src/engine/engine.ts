@@ -1,0 +1,89 @@
+import type { Phases } from '@appshot/protocol';
+
+/** What the engine has to know to start a program. Paths are absolute. */
+export interface LaunchSpec {
+  readonly aid: string;
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** User name or numeric id; an unprivileged id from the engine's own range without it. */
+  readonly user?: string;
+  /** Numeric id to run under when `user` is not given; the same for all instances of an app. */
+  readonly uid?: number;
+  readonly volumes: readonly { readonly host: string; readonly path: string }[];
+  /** The TCP port that has to accept before `launch` returns; without it `launch` returns at once. */
+  readonly port?: number;
+  /** Path that has to answer below 500 before `launch` returns. */
+  readonly readyPath?: string;
+  readonly readyWithinMs: number;
+  readonly memoryMb?: number;
+  readonly cpus?: number;
+}
+
+/** What runs after launch, restore or clone. */
+export interface Running {
+  readonly aid: string;
+  /** Host pid of the application's first process. */
+  readonly pid: number;
+  /** Host pids of all processes, the pod's init not counted. */
+  readonly pids: number;
+  /** As reached from the node. */
+  readonly ip: string;
+  /** IP:PORT; the port is that of the launch, 0 without one. */
+  readonly address: string;
+  readonly phases: Phases;
+}
+
+export interface SnapshotTaken {
+  readonly image: string;
+  readonly bytes: number;
+  readonly stoppedMs: number;
+  readonly phases: Phases;
+  /** True when cancelSnapshot came in time: the instance runs on and there is no image. */
+  readonly cancelled: boolean;
+}
+
+export interface ProcessRow { readonly vpid: number; readonly pid: number; readonly comm: string; readonly state: string }
+
+export interface InstanceRow {
+  readonly aid: string;
+  readonly state: 'running' | 'snapshotting';
+  readonly ip: string;
+  readonly port: number;
+  readonly pids: number;
+  readonly memoryBytes: number;
+  /** CPU time used since it runs, microseconds. */
+  readonly cpuUs: number;
+}
+
+export interface ImageRow { readonly id: string; readonly bytes: number }
+
+export type EngineEvent =
+  | { readonly kind: 'exited'; readonly aid: string; readonly status: number | null; readonly signal: string | null };
+
+/**
+ * The engine as TypeScript sees it: one keeper process per directory does the work, this is a connection to it.
+ * Errors are EngineError with a code of the protocol.
+ */
+export interface Engine {
+  launch(spec: LaunchSpec): Promise<Running>;
+  /** Saves instance `aid` as image `image` (its own AID by default). */
+  snapshot(aid: string, options: { keepRunning: boolean; image?: string }): Promise<SnapshotTaken>;
+  cancelSnapshot(aid: string): Promise<'running' | 'slept'>;
+  /** Brings the sleeping instance back under its own AID; the image stays until the next snapshot replaces it. */
+  restore(aid: string): Promise<Running>;
+  /** Clones of an image, one per AID. */
+  clone(image: string, aids: readonly string[]): Promise<Running[]>;
+  /** Builds the image's zygote in advance, or lets it go. */
+  warm(image: string, resident: boolean): Promise<void>;
+  stop(aid: string): Promise<{ exited: boolean }>;
+  removeImage(image: string): Promise<void>;
+  list(): Promise<{ running: InstanceRow[]; images: ImageRow[]; podsFree: number }>;
+  ps(aid: string): Promise<ProcessRow[]>;
+  kill(aid: string, signal: string, vpid?: number): Promise<void>;
+  inspect(id: string): Promise<Record<string, unknown>>;
+  /** Sets the addresses that pods may use and how many are kept ready. */
+  configure(options: { addresses: readonly string[]; podsReady: number }): Promise<void>;
+  onEvent(listener: (event: EngineEvent) => void): void;
+  close(): Promise<void>;
+}

@@ -1,0 +1,25 @@
+import type { Command } from 'commander';
+import { bytesForPeople, phasesForPeople, print } from './print.js';
+import { commonCommand, type CommonOptions, withEngine } from './with-engine.js';
+
+export function addImageCommands(program: Command): void {
+  commonCommand(program, 'snapshot <aid>', 'Save an instance as an image; it ends when the image is safe.')
+    .option('--keep-running', 'let it run on')
+    .action(async (aid: string, options: CommonOptions & { readonly keepRunning?: true }) => {
+      const taken = await withEngine(options, `saving ${aid}`, (engine) => engine.snapshot(aid, { keepRunning: options.keepRunning === true }));
+      print({ aid, ...taken }, options, () =>
+        `${aid} is saved: ${bytesForPeople(taken.bytes)}, stopped for ${taken.stoppedMs.toFixed(1)} ms (${phasesForPeople(taken.phases)})`);
+    });
+
+  commonCommand(program, 'inspect <id>', 'Everything known of an instance or image: each resource, and what a clone does with it.')
+    .action(async (id: string, options: CommonOptions) => {
+      const found = await withEngine(options, '', (engine) => engine.inspect(id));
+      print(found, options, () => JSON.stringify(found, null, 2));
+    });
+
+  commonCommand(program, 'rm <image>', 'Remove an image.')
+    .action(async (image: string, options: CommonOptions) => {
+      await withEngine(options, `removing ${image}`, (engine) => engine.removeImage(image));
+      print({ image }, options, () => '');
+    });
+}
