@@ -50,10 +50,19 @@ async function removeNetwork(owner) {
   for (const [, family, table] of tables) await runCommand('nft', ['delete', 'table', family, table], { allowFailure: true });
 }
 
-/** Ends and removes what killed engines below this folder left in the kernel: processes, cgroups, interfaces, packet filters. */
+/** The routes that keep packets for an engine's unused addresses on this machine carry its mark as their metric (network.cc). */
+async function removeRoutes(owner) {
+  const metric = (0xff000000 | (Number.parseInt(owner, 16) & 0xffffff)) >>> 0;
+  const routes = (await runCommand('ip', ['route', 'show', 'type', 'unreachable'], { allowFailure: true })).output.matchAll(new RegExp(`^unreachable (\\S+) .*metric ${metric}\\b`, 'gm'));
+  for (const [, address] of routes) await runCommand('ip', ['route', 'del', 'unreachable', address, 'metric', String(metric)], { allowFailure: true });
+}
+
+/** Ends and removes what killed engines below this folder left in the kernel: processes, cgroups, interfaces, packet filters, routes. */
 export async function cleanEnginesBelow(folder) {
   for (const engine of await enginesBelow(folder)) {
-    await endCgroups(`appshot-${ownerOf(engine)}`);
-    await removeNetwork(ownerOf(engine));
+    const owner = ownerOf(engine);
+    await endCgroups(`appshot-${owner}`);
+    await removeNetwork(owner);
+    await removeRoutes(owner);
   }
 }

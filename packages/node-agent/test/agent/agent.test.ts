@@ -23,7 +23,10 @@ let agent: Awaited<ReturnType<typeof run>>;
 const ended: InstanceEnded[] = [];
 const loads: NodeLoad[] = [];
 
-const startAgent = () => run({ redisUrl: redis.url, natsUrl: nats.url, dir, node, addresses: '10.209.16.0/24', addressesSpare: 8, podsReady: 2, addressRestMs: 60_000 });
+// Of this process alone: farms on one machine must not share addresses.
+const addresses = `10.${208 + (process.pid & 3)}.${(process.pid >> 2) & 255}.0/24`;
+
+const startAgent = () => run({ redisUrl: redis.url, natsUrl: nats.url, dir, node, addresses, addressesSpare: 8, podsReady: 2, addressRestMs: 60_000 });
 const spec = (more: object = {}): AppSpec => AppSpec.parse({ name: 'counter', hosts: ['counter.localhost'], command: [process.execPath, 'counter.mjs'], cwd: fixtures, port: 3000, ready: { withinMs: 20_000 }, ...more });
 const visit = async ({ ip, port }: Endpoint): Promise<string> => (await fetch(`http://${ip}:${port}/`)).text();
 const codeOf = (call: Promise<unknown>): Promise<string> => call.then(() => 'none', (error: unknown) => FarmError.from(error).code);
@@ -36,6 +39,13 @@ test.before(async () => {
   await bus.subscribe(nodeLoad, (load) => { loads.push(load); });
   agent = await startAgent();
 });
+
+/** Also what a test that failed has left. */
+async function stopAll(): Promise<void> {
+  for (const { aid } of (await bus.call(calls.list, {})).running) await bus.call(calls.stop, { aid, epoch: 1_000, removeImage: true });
+}
+
+test.afterEach.always(() => stopAll());
 
 test.after.always(async () => {
   await agent.close();
