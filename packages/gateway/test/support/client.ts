@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Agent, type Dispatcher, request } from 'undici';
 
@@ -21,12 +20,21 @@ export async function visit(gateway: { address: string }, host: string, path = '
 export class RawClient {
   readonly socket: Socket;
   received = '';
+  ended = false;
+  #waiting: (() => void)[] = [];
 
   constructor({ address }: { address: string }) {
     const [host, port] = address.split(':');
     this.socket = connect({ host: host!, port: Number(port), allowHalfOpen: true });
-    this.socket.on('data', (chunk: Buffer) => (this.received += chunk.toString('latin1')));
+    this.socket.on('data', (chunk: Buffer) => {
+      this.received += chunk.toString('latin1');
+      this.#tell();
+    });
     this.socket.on('error', () => {});
+    for (const event of ['end', 'close']) this.socket.on(event, () => {
+      this.ended = true;
+      this.#tell();
+    });
   }
 
   send(text: string): this {
@@ -35,21 +43,30 @@ export class RawClient {
   }
 
   async until(what: string | RegExp): Promise<string> {
-    while (!(typeof what === 'string' ? this.received.includes(what) : what.test(this.received))) {
-      if (this.socket.readableEnded || this.socket.destroyed) throw new Error(`closed before ${what}; received: ${this.received}`);
-      await Promise.race([once(this.socket, 'data'), once(this.socket, 'close'), once(this.socket, 'end')]);
+    const here = (): boolean => (typeof what === 'string' ? this.received.includes(what) : what.test(this.received));
+    while (!here()) {
+      if (this.ended) throw new Error(`closed before ${what}; received: ${this.received}`);
+      await this.#next();
     }
     return this.received;
   }
 
   /** Everything until the other side ends. */
   async all(): Promise<string> {
-    if (!this.socket.readableEnded && !this.socket.destroyed) await Promise.race([once(this.socket, 'end'), once(this.socket, 'close')]);
+    while (!this.ended) await this.#next();
     this.socket.destroy();
     return this.received;
   }
 
   close(): void {
     this.socket.destroy();
+  }
+
+  #next(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #tell(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
