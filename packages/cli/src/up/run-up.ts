@@ -4,11 +4,11 @@ import { Apps } from '../api/api-schemas.js';
 import { deployFile } from '../commands/app-commands.js';
 import { printError } from '../output/print-error.js';
 import { withProgress } from '../output/progress.js';
+import { Bedtime } from './bedtime.js';
 import { parseHostPort } from './check-ports.js';
 import { openFarmDir } from './farm-dir.js';
 import { FarmLock } from './farm-lock.js';
 import { FarmOnThisMachine } from './farm-on-this-machine.js';
-import { putAllToSleep } from './put-all-to-sleep.js';
 import { checkSettings } from './role-specs.js';
 import { nextSignal } from './next-signal.js';
 import type { UpOptions } from './up-options.js';
@@ -71,8 +71,8 @@ async function quiesce(farm: FarmOnThisMachine, api: ApiClient, skip: Promise<un
   say('ending: putting every site to sleep (a second signal leaves them running)');
   await farm.stopRole('gateway');
   const outcome = await Promise.race([
-    putAllToSleep(api, say).then(() => null, (error: unknown) => FarmError.from(error)),
-    skip.then(() => new FarmError('timeout', 'sites are left running; the next "appshot up" here adopts them')),
+    new Bedtime(api, say).run().then((awake) => (awake.length > 0 ? `not put to sleep: ${awake.join(', ')}` : null), (error: unknown) => FarmError.from(error).message),
+    skip.then(() => 'told again to end'),
   ]);
-  if (outcome !== null) say(`appshot: ${outcome.message}`);
+  if (outcome !== null) say(`appshot: ${outcome}; what runs goes on, and the next "appshot up" here adopts it`);
 }
