@@ -41,11 +41,11 @@ export async function runUp(options: UpOptions): Promise<void> {
   }
 }
 
-/** A file that is refused is told and passed over: the farm is of use without it. */
+/** Sites that are there already go on as they are. A file that is refused is told and passed over: the farm is of use without it. */
 async function deployAll(api: ApiClient, files: readonly string[]): Promise<void> {
   for (const file of files) {
     try {
-      const { spec } = await withProgress(`deploying ${file}`, () => deployFile(api, file));
+      const { spec } = await withProgress(`deploying ${file}`, () => deployFile(api, file, { replace: false }));
       say(`deployed ${spec.name}`);
     } catch (error) {
       say(`${file} is not deployed:`);
@@ -74,5 +74,7 @@ async function quiesce(farm: FarmOnThisMachine, api: ApiClient, skip: Promise<un
     new Bedtime(api, say).run().then((awake) => (awake.length > 0 ? `not put to sleep: ${awake.join(', ')}` : null), (error: unknown) => FarmError.from(error).message),
     skip.then(() => 'told again to end'),
   ]);
-  if (outcome !== null) say(`appshot: ${outcome}; what runs goes on, and the next "appshot up" here adopts it`);
+  if (outcome === null) return;
+  say(`appshot: ${outcome}; what runs goes on, and the next "appshot up" here adopts it`);
+  process.exitCode = 1;
 }
