@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { drain, traffic, wake, type Route, type WakeReply } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
-import type { Bus, Subscription } from '@appshot/runtime';
+import { FarmError, type Bus, type Subscription } from '@appshot/runtime';
 
 interface Counts { inFlight: number; held: number; arrived: number; lastActiveAt: number; times: number[]; byAid: Map<string, number> }
 
@@ -16,7 +16,7 @@ export class PlayedGateway {
   readonly #registry: Registry;
   readonly #counts = new Map<string, Counts>();
   readonly #draining = new Map<string, number>();
-  readonly #waking = new Map<string, Promise<WakeReply>>();
+  readonly #waking = new Map<string, Promise<WakeReply | null>>();
   readonly #stop = new AbortController();
   #served: Subscription | undefined;
   #timers: NodeJS.Timeout[] = [];
@@ -91,8 +91,17 @@ export class PlayedGateway {
     }
   }
 
-  #wake(app: string): Promise<WakeReply> {
-    const waking = this.#waking.get(app) ?? this.#bus.call(wake, { app, gateway: this.id }).finally(() => this.#waking.delete(app));
+  /** Null when nobody answered: the scheduler that had it may have died, and is asked for again. */
+  #wake(app: string): Promise<WakeReply | null> {
+    const known = this.#waking.get(app);
+    if (known !== undefined) return known;
+    const asked = this.#bus.call(wake, { app, gateway: this.id }, { timeoutMs: 3_000 }).catch(async (error: unknown) => {
+      const { code } = FarmError.from(error);
+      if (code !== 'timeout' && code !== 'unavailable') throw error;
+      await delay(100);
+      return null;
+    });
+    const waking = asked.finally(() => this.#waking.delete(app));
     this.#waking.set(app, waking);
     return waking;
   }
