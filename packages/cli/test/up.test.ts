@@ -61,6 +61,8 @@ class Farm {
 const farm = new Farm();
 
 test.after.always(async () => {
+  // Also when a test failed and the site could not sleep: nothing runs on.
+  await farm.api.delete('/apps/counter').catch(() => undefined);
   await farm.end('SIGTERM');
   rmSync(farm.dir, { recursive: true, force: true });
 });
