@@ -10,9 +10,10 @@ let gateway: TestGateway;
 const sites = new Sites(farm, () => gateway);
 const answers: Record<string, () => Promise<WakeReply> | WakeReply> = {};
 let wakes: string[];
-/** A scheduler that never answers; at the end it does, for its server waits for it. */
-const hanging: ((reply: WakeReply) => void)[] = [];
-const hang = (): Promise<WakeReply> => new Promise((resolve) => hanging.push(resolve));
+/** Wakes that the scheduler has not answered yet. At the end it answers all, for its server waits for them. */
+const unanswered: { app: string; resolve: (reply: WakeReply) => void }[] = [];
+const hangFor = (app: string) => (): Promise<WakeReply> => new Promise((resolve) => unanswered.push({ app, resolve }));
+const answerAll = (is: (app: string) => boolean, reply: WakeReply): void => unanswered.filter(({ app }) => is(app)).forEach(({ resolve }) => resolve(reply));
 
 test.before(async () => {
   await farm.start();
@@ -20,7 +21,7 @@ test.before(async () => {
   wakes = await farm.onWake(answers);
 });
 test.after.always(async () => {
-  for (const resolve of hanging) resolve({ kind: 'refused', because: 'the end', retryAfterS: 1 });
+  answerAll(() => true, { kind: 'refused', because: 'the end', retryAfterS: 1 });
   await farm.close();
   await sites.close();
 });
@@ -64,7 +65,7 @@ test('the route feed alone releases those who wait', async (t) => {
   const { app, host } = await farm.deploy();
   const aid = await farm.instance(app, 'launching');
   await sites.known(host);
-  answers[app] = hang;
+  answers[app] = hangFor(app);
   const answer = visit(gateway, host);
   await farm.reported(app, (report) => report.held === 1);
   await farm.become(aid, 'launching', 'ready', upstream.endpoint);
@@ -113,7 +114,7 @@ test('a site that cannot be woken is a 503 that says why and when to come again'
 test('whoever waits longer than the route allows is told', async (t) => {
   const { app, host } = await farm.deploy({ readyWithinMs: 100 });
   await sites.known(host);
-  answers[app] = hang;
+  answers[app] = hangFor(app);
   const since = performance.now();
   const answer = await visit(gateway, host);
   t.is(answer.status, 503);
@@ -127,14 +128,13 @@ test('whoever waits longer than the route allows is told', async (t) => {
 test('when too many wait the next is sent away at once', async (t) => {
   const { app, host } = await farm.deploy();
   await sites.known(host);
-  let release: (reply: WakeReply) => void = () => {};
-  answers[app] = () => new Promise((resolve) => (release = resolve));
+  answers[app] = hangFor(app);
   const waiting = Array.from({ length: 300 }, () => visit(gateway, host));
   await farm.reported(app, (report) => report.held === 300);
   const answer = await visit(gateway, host);
   t.is(answer.status, 503);
   t.is(answer.headers['x-appshot-problem'], 'queue-full');
-  release({ kind: 'refused', because: 'done', retryAfterS: 1 });
+  answerAll((each) => each === app, { kind: 'refused', because: 'done', retryAfterS: 1 });
   t.true((await Promise.all(waiting)).every(({ status }) => status === 503));
 });
 
@@ -146,8 +146,7 @@ test('a visitor who gives up no longer waits, and the others keep their places',
   });
   const { app, host } = await farm.deploy({ concurrency: 1 });
   await sites.known(host);
-  let release: (reply: WakeReply) => void = () => {};
-  answers[app] = () => new Promise((resolve) => (release = resolve));
+  answers[app] = hangFor(app);
   const controller = new AbortController();
   const waiting: Promise<unknown>[] = [];
   for (const path of ['/1', '/2', '/3']) {
@@ -157,7 +156,7 @@ test('a visitor who gives up no longer waits, and the others keep their places',
   controller.abort();
   await waitUntil(() => farm.lastReport(app)?.held === 2, { withinMs: 5_000, what: 'one to leave' });
   const [aid] = await farm.registry.aids.next();
-  release({ kind: 'ready', aid: aid!, epoch: 1, endpoint: upstream.endpoint, how: 'launch', phases });
+  answerAll((each) => each === app, { kind: 'ready', aid: aid!, epoch: 1, endpoint: upstream.endpoint, how: 'launch', phases });
   await Promise.all(waiting);
   t.deepEqual(order, ['/1', '/3']);
 });
@@ -170,7 +169,7 @@ test('a scheduler that comes late or dies over a wake costs a visitor only time'
   let asked = 0;
   answers[app] = () => {
     asked += 1;
-    return asked === 1 ? hang() : { kind: 'ready', aid: aid!, epoch: 2, endpoint: upstream.endpoint, how: 'restore', phases };
+    return asked === 1 ? hangFor(app)() : { kind: 'ready', aid: aid!, epoch: 2, endpoint: upstream.endpoint, how: 'restore', phases };
   };
   t.is((await visit(gateway, host)).text, 'late');
   t.is(asked, 2);
@@ -179,7 +178,7 @@ test('a scheduler that comes late or dies over a wake costs a visitor only time'
 test('those who wait for a site that is removed are told', async (t) => {
   const { app, host } = await farm.deploy();
   await sites.known(host);
-  answers[app] = hang;
+  answers[app] = hangFor(app);
   const answer = visit(gateway, host);
   await farm.reported(app, (report) => report.held === 1);
   await farm.registry.apps.remove(app);

@@ -65,7 +65,7 @@ export class Holding {
 
   /** Looks again when an instance has rested. */
   releaseIn(site: Site, ms: number): void {
-    setTimeout(() => this.release(site), ms);
+    setTimeout(() => this.release(site), ms).unref();
   }
 
   /** Everybody who waits for the site, and nobody waits any more. */
@@ -88,6 +88,8 @@ export class Holding {
     if (set !== undefined && set.at <= at) return;
     clearTimeout(set?.timer);
     const timer = setTimeout(() => this.#expire(site), Math.max(1, at - now));
+    // It may outlive those it is for; what it finds then is an empty queue.
+    timer.unref();
     this.#timers.set(site, { timer, at });
   }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { wake, type WakeReply } from '@appshot/protocol';
+import { type ErrorCode, wake, type WakeReply } from '@appshot/protocol';
 import { type Bus, FarmError, type Logger } from '@appshot/runtime';
 import type { Site } from '../site/site.js';
 
@@ -19,6 +19,9 @@ export interface WakerHooks {
 
 /** Seconds after which a visitor may come again when the farm cannot say. */
 const retryAfterS = 5;
+
+/** Nobody was there, or somebody else was quicker: asked again it may well do. */
+const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['unavailable', 'timeout', 'stale-epoch', 'illegal-transition']);
 
 /**
  * Asks the scheduler for an instance: once per site, however many wait (`Site.waking`). As long as somebody waits and
@@ -61,7 +64,7 @@ export class Waker {
     site.waking = false;
   }
 
-  /** False when nobody could be asked. */
+  /** False when nobody could be asked, or only at a bad moment. */
   async #askOnce(site: Site): Promise<boolean> {
     const { id, wakeAskAgainMs } = this.#options;
     const since = performance.now();
@@ -72,7 +75,7 @@ export class Waker {
       return true;
     } catch (thrown) {
       const error = FarmError.from(thrown);
-      if (error.code === 'unavailable' || error.code === 'timeout') return false;
+      if (passing.has(error.code)) return false;
       this.#logger.error({ err: thrown, app: site.app }, 'a wake failed');
       this.#hooks.refused(site, { because: error.message, retryAfterS });
       return true;
