@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/restore/lazy_memory.h"
 #include "core/sys/error.h"
 
 namespace appshot {
@@ -12,7 +13,7 @@ namespace appshot {
 namespace {
 
 // Address space set aside for the region; far more than any image needs.
-constexpr uint64_t kRegionBytes = 256ull << 20;
+constexpr uint64_t kRegionBytes = 1ull << 36;
 
 // A range that no process of the image uses, away from where the kernel puts the nursery's own few pages.
 uint64_t chooseBase(const State& state) {
@@ -28,8 +29,9 @@ uint64_t chooseBase(const State& state) {
 
 class ImageCompiler {
  public:
-  ImageCompiler(const State& state, Purpose purpose, Compiled& compiled)
-      : state_(state), compiler_{state, purpose, compiled.region, 32, {}, {}, {}, kRegionBytes, compiled.tasks, 0, {}} {
+  ImageCompiler(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<WorkingSetRun>& workingSet, Compiled& compiled)
+      : state_(state), compiler_{.state = state, .purpose = purpose, .region = compiled.region, .highFd = 32, .regionBytes = kRegionBytes,
+                                 .pageBytes = pageBytes, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks} {
     for (const Process& process : state.processes)
       for (const Descriptor& descriptor : process.descriptors) compiler_.highFd = std::max(compiler_.highFd, descriptor.fd + 1);
   }
@@ -58,6 +60,8 @@ class ImageCompiler {
   // The descriptors that came with the command go above those of the programs; everything else is closed.
   void moveDescriptors(Tape& tape, bool zygote) {
     compiler_.pages = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_PAGES}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+    if (compiler_.purpose == Purpose::Restore)
+      compiler_.fillSocket = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     if (zygote) socket_ = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     tape.call("close the command's descriptors", SYS_close_range, {0, compiler_.highFd - 1, 0});
   }
@@ -92,12 +96,12 @@ class ImageCompiler {
 
 }  // namespace
 
-std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose) {
+std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<WorkingSetRun>& workingSet) {
   size_t threads = 0;
   for (const Process& process : state.processes) threads += process.threads.size();
-  auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads)});
-  ImageCompiler(state, purpose, *compiled).compile();
-  if (compiled->region.size() > kRegionBytes) throw Error("unsupported-state", "the image's tape is too large");
+  auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads), {}});
+  ImageCompiler(state, purpose, pageBytes, workingSet, *compiled).compile();
+  if (compiled->region.size() > kPagesOffset) throw Error("unsupported-state", "the image's tape is too large");
   return compiled;
 }
 

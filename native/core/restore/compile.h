@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/fill/fill_job.h"
 #include "core/image/model.h"
 #include "core/restore/region.h"
 
@@ -21,9 +22,11 @@ enum class Purpose {
 struct Compiled {
   Region region;
   uint32_t tasks = 0;  // threads of all processes: those that meet at the last barrier
+  std::vector<FillPlan> fills;  // memory that is filled while the programs run; one for each process that has such
 };
 
-std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose);
+// `workingSet`: filled before the programs run; the rest of their memory comes while they do. Only for Purpose::Restore.
+std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<WorkingSetRun>& workingSet);
 
 // --- parts, each in a file of its own ---------------------------------------------------------------------------------
 
@@ -37,6 +40,10 @@ struct Compiler {
   std::vector<Slot> files;        // open file descriptions, by index
   std::vector<Slot> sharedMemory; // memfds of shared memory, by index
   uint64_t regionBytes = 0;       // address space set aside for the region
+  uint64_t pageBytes = 0;         // size of pages.bin
+  const std::vector<WorkingSetRun>& workingSet;
+  std::vector<FillPlan>& fills;
+  Slot fillSocket{};              // where userfaultfds are sent
   uint32_t tasks = 0;
   size_t nextThread = 0;          // stub and stack of the next task
   std::map<uint32_t, bool> epollDone;
@@ -51,6 +58,16 @@ void compileDescriptors(Compiler& compiler, Tape& tape, const Process& process);
 void compileMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared);
 // The shared mappings that a zygote has left out.
 void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process);
+// What of a process's memory may come while it runs, and what of that is copied before.
+struct LazyMemory {
+  FillPlan plan;
+  std::vector<CopyRun> first;     // the working set
+  bool contains(uint64_t address) const;
+};
+LazyMemory planLazyMemory(const Compiler& compiler, const Process& process);
+// Registers the lazy ranges, copies the working set, sends the userfaultfd to the keeper. After the ranges are mapped.
+void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy);
+
 // Advice that would not survive the fork of a zygote.
 void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process);
 

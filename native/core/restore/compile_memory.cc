@@ -109,11 +109,11 @@ enum class Which { All, Private, Shared };
 
 bool wanted(const Vma& vma, Which which) { return which == Which::All || isShared(vma) == (which == Which::Shared); }
 
-void mapRanges(Compiler& compiler, Tape& tape, const Process& process, MappedFiles& files, Which which) {
+void mapRanges(Compiler& compiler, Tape& tape, const Process& process, MappedFiles& files, Which which, const LazyMemory& lazy) {
   for (const Vma& vma : process.vmas) {
     VmaKind kind = kindOf(vma);
     if (kind == VmaKind::Vdso || kind == VmaKind::Vvar || !wanted(vma, which)) continue;
-    uint64_t prot = vma.prot | (touches(process.runs, vma) ? PROT_WRITE : 0);
+    uint64_t prot = vma.prot | (!lazy.contains(vma.start) && touches(process.runs, vma) ? PROT_WRITE : 0);
     Argument fd = -1;
     if (kind == VmaKind::FilePrivate || kind == VmaKind::FileShared) fd = files.open(vma.object);
     if (kind == VmaKind::Shared) fd = compiler.sharedMemory[vma.object];
@@ -142,20 +142,20 @@ void fillPages(Compiler& compiler, Tape& tape, const std::vector<PageRun>& runs)
   flush();
 }
 
-std::vector<PageRun> runsOf(const Process& process, Which which) {
-  if (which == Which::All) return process.runs;
+// The runs that are read before the program goes on.
+std::vector<PageRun> runsOf(const Process& process, Which which, const LazyMemory& lazy) {
   std::vector<PageRun> runs;
   auto vma = process.vmas.begin();
   for (const PageRun& run : process.runs) {
     while (vma != process.vmas.end() && vma->end <= run.address) ++vma;
-    if (vma != process.vmas.end() && wanted(*vma, which)) runs.push_back(run);
+    if (vma != process.vmas.end() && wanted(*vma, which) && !lazy.contains(run.address)) runs.push_back(run);
   }
   return runs;
 }
 
-void finalProtection(Tape& tape, const Process& process, Which which) {
+void finalProtection(Tape& tape, const Process& process, Which which, const LazyMemory& lazy) {
   for (const Vma& vma : process.vmas)
-    if (wanted(vma, which) && !(vma.prot & PROT_WRITE) && kindOf(vma) != VmaKind::Vdso && kindOf(vma) != VmaKind::Vvar && touches(process.runs, vma))
+    if (wanted(vma, which) && !lazy.contains(vma.start) && !(vma.prot & PROT_WRITE) && kindOf(vma) != VmaKind::Vdso && kindOf(vma) != VmaKind::Vvar && touches(process.runs, vma))
       tape.call("protect memory", SYS_mprotect, {vma.start, vma.end - vma.start, vma.prot});
 }
 
@@ -193,9 +193,11 @@ void setLayout(Compiler& compiler, Tape& tape, const Process& process) {
 
 static void mapAndFill(Compiler& compiler, Tape& tape, const Process& process, Which which) {
   MappedFiles files(compiler, tape);
-  mapRanges(compiler, tape, process, files, which);
-  fillPages(compiler, tape, runsOf(process, which));
-  finalProtection(tape, process, which);
+  LazyMemory lazy = which == Which::All ? planLazyMemory(compiler, process) : LazyMemory{};
+  mapRanges(compiler, tape, process, files, which, lazy);
+  fillPages(compiler, tape, runsOf(process, which, lazy));
+  compileLazyMemory(compiler, tape, lazy);
+  finalProtection(tape, process, which, lazy);
   advise(tape, process, which);
   files.closeAll();
 }

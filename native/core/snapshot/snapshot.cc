@@ -14,7 +14,9 @@
 #include <optional>
 #include <set>
 #include <sstream>
+#include <thread>
 
+#include "core/fill/filler.h"
 #include "core/image/environment.h"
 #include "core/image/image.h"
 #include "core/snapshot/collect_files.h"
@@ -29,6 +31,7 @@ namespace appshot {
 namespace {
 
 constexpr int kStopWithinMs = 1000;
+constexpr double kFillWithinUs = 10e6;
 
 class PhaseClock {
  public:
@@ -150,6 +153,17 @@ void killTree(StoppedTree& tree) {
     }
 }
 
+// A program that an earlier keeper woke may still be missing memory that its filler brings: such pages would look empty.
+ProcessPreview previewWholeProcess(pid_t pid) {
+  for (double deadlineUs = monotonicUs() + kFillWithinUs;;) {
+    ProcessPreview preview = previewProcess(pid, readMaps(std::to_string(pid)));
+    bool missing = std::any_of(preview.vmFlags.begin(), preview.vmFlags.end(), [](const auto& entry) { return entry.second.find(" um ") != std::string::npos; });
+    if (!missing) return preview;
+    if (monotonicUs() > deadlineUs) throw Error("unsupported-state", processName(pid) + " has memory under a userfaultfd; not supported");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 // Everything that has to be looked at is read once more while stopped, so that nothing slipped in between.
 void refuseUnsupported(const std::vector<pid_t>& pids, pid_t init) {
   std::vector<std::string> names;
@@ -188,7 +202,8 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
   if (pids.empty()) throw Error("not-found", "pod " + pod.name + " has no process");
   refuseUnsupported(pids, pod.init);
   std::map<pid_t, ProcessPreview> previews;
-  for (pid_t pid : pids) previews.emplace(pid, previewProcess(pid, readMaps(std::to_string(pid))));
+  waitUntilFilled(pod.init);
+  for (pid_t pid : pids) previews.emplace(pid, previewWholeProcess(pid));
   PendingDirectory directory(request.imageDir);
   PageWriter pages(request.imageDir + "/pages.bin");
   clock.done("look");
@@ -246,6 +261,7 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
     killTree(*tree);
     clock.done("end");
   }
+  if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
   directory.keep();
   result.bytes = pages.position() + static_cast<uint64_t>(std::filesystem::file_size(request.imageDir + "/image.bin"));
   return result;

@@ -19,6 +19,8 @@ struct SnapshotRequest {
   std::string imageDir;        // directory that will hold the image; made here, must not exist
   std::string meta;            // the keeper's own JSON, kept with the image as it is
   bool keepRunning = false;
+  // The image that the instance was woken from, if it was: what its first requests touched goes into the new one as a hint.
+  std::string wokenFrom;
   // Set by another thread when a visitor came: the snapshot is given up and the processes run on.
   const std::atomic<bool>* cancel = nullptr;
 };

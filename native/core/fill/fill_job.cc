@@ -1,0 +1,186 @@
+#include "core/fill/fill_job.h"
+
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "core/sys/sys.h"
+
+namespace appshot {
+
+namespace {
+
+// A fault takes its neighbours along: one wake-up across processors costs more than copying them.
+constexpr uint64_t kClusterBytes = 8 * 4096;
+// In the background, between two looks at what the program wants.
+constexpr uint64_t kBatchBytes = 64 * 4096;
+// The program has come to rest when it has not missed anything for so long.
+constexpr int kQuietMs = 5;
+// Background filling starts at the latest.
+constexpr double kLatestUs = 150'000;
+constexpr uint64_t kPage = 4096;
+
+class FillJob {
+ public:
+  FillJob(UniqueFd uffd, Extents missing, std::vector<Extent> registered, uint64_t pid, const char* pages)
+      : uffd_(std::move(uffd)), missing_(std::move(missing)), registered_(std::move(registered)), pid_(pid), pages_(pages) {}
+  ~FillJob() {
+    for (std::thread& child : children_) child.join();
+  }
+
+  std::vector<WorkingSetRun> run() {
+    double startUs = monotonicUs();
+    bool quiet = false;
+    while (!missing_.empty()) {
+      bool background = quiet || monotonicUs() - startUs > kLatestUs;
+      pollfd query{uffd_.get(), POLLIN, 0};
+      int ready = ::poll(&query, 1, background ? 0 : kQuietMs);
+      if (ready > 0) {
+        if (query.revents & (POLLERR | POLLHUP)) return touched_;
+        if (!readEvents(!background)) return touched_;
+      } else if (background) {
+        if (!fillNext()) return touched_;
+      } else {
+        quiet = true;
+      }
+    }
+    letGo();
+    return touched_;
+  }
+
+ private:
+  bool readEvents(bool record) {
+    uffd_msg events[16];
+    ssize_t n = ::read(uffd_.get(), events, sizeof events);
+    if (n < 0) return errno == EAGAIN || errno == EINTR;
+    for (size_t i = 0; i < static_cast<size_t>(n) / sizeof(uffd_msg); i++)
+      if (!handle(events[i], record)) return false;
+    return true;
+  }
+
+  bool handle(const uffd_msg& event, bool record) {
+    switch (event.event) {
+      case UFFD_EVENT_PAGEFAULT: return serve(event.arg.pagefault.address & ~(kPage - 1), record);
+      case UFFD_EVENT_REMOVE: missing_.remove(event.arg.remove.start, event.arg.remove.end); return true;
+      case UFFD_EVENT_UNMAP:
+        missing_.remove(event.arg.remove.start, event.arg.remove.end);
+        return true;
+      case UFFD_EVENT_REMAP:
+        missing_.move(event.arg.remap.from, event.arg.remap.to, event.arg.remap.len);
+        registered_.push_back({event.arg.remap.to, event.arg.remap.to + event.arg.remap.len, 0});
+        return true;
+      case UFFD_EVENT_FORK: {
+        // The child misses what its parent misses now.
+        UniqueFd childFd(static_cast<int>(event.arg.fork.ufd));
+        children_.emplace_back([fd = std::move(childFd), missing = missing_, registered = registered_, pid = pid_, pages = pages_]() mutable {
+          FillJob(std::move(fd), std::move(missing), std::move(registered), pid, pages).run();
+        });
+        return true;
+      }
+    }
+    return true;
+  }
+
+  bool serve(uint64_t address, bool record) {
+    uint64_t cluster = address & ~(kClusterBytes - 1);
+    std::vector<Extent> wanted = missing_.within(address, address + kPage);
+    if (wanted.empty()) return zero(address);
+    if (!copy(wanted.front(), false)) return false;
+    for (const Extent& piece : missing_.within(cluster, cluster + kClusterBytes))
+      if (!copy(piece, true)) return false;
+    if (record) touched_.push_back({pid_, cluster, kClusterBytes / kPage});
+    return true;
+  }
+
+  // A page that the image does not have: never touched before.
+  bool zero(uint64_t address) {
+    uffdio_zeropage request{};
+    request.range = {address, kPage};
+    while (::ioctl(uffd_.get(), UFFDIO_ZEROPAGE, &request) < 0) {
+      if (errno == EAGAIN) {
+        if (!readEvents(false)) return false;
+        continue;
+      }
+      if (errno == EEXIST || errno == ENOENT) {
+        uffdio_range range{address, kPage};
+        ::ioctl(uffd_.get(), UFFDIO_WAKE, &range);
+        return true;
+      }
+      return errno != ESRCH;
+    }
+    return true;
+  }
+
+  // False when the process is gone.
+  bool copy(Extent piece, bool quietly) {
+    while (piece.start < piece.end) {
+      uffdio_copy request{};
+      request.dst = piece.start;
+      request.src = reinterpret_cast<uint64_t>(pages_ + piece.position);
+      request.len = piece.end - piece.start;
+      request.mode = quietly ? UFFDIO_COPY_MODE_DONTWAKE : 0;
+      int result = ::ioctl(uffd_.get(), UFFDIO_COPY, &request);
+      int err = result < 0 ? errno : 0;
+      uint64_t done = request.copy > 0 ? static_cast<uint64_t>(request.copy) : 0;
+      missing_.remove(piece.start, piece.start + done);
+      piece.start += done;
+      piece.position += done;
+      if (result == 0) return true;
+      if (err == EAGAIN) {
+        // The address space is being changed: what is missing may be another range after its event.
+        if (done == 0 && !readEvents(false)) return false;
+        std::vector<Extent> left = missing_.within(piece.start, piece.end);
+        if (left.empty()) return true;
+        for (const Extent& part : left)
+          if (!copy(part, quietly)) return false;
+        return true;
+      }
+      if (err == ESRCH) return false;
+      // Already there (a race with another thread's fault), or unmapped: not missing any more. Whoever waits for it may go on.
+      missing_.remove(piece.start, piece.start + kPage);
+      uffdio_range range{piece.start, kPage};
+      if (err == EEXIST) ::ioctl(uffd_.get(), UFFDIO_WAKE, &range);
+      piece.start += kPage;
+      piece.position += kPage;
+    }
+    return true;
+  }
+
+  bool fillNext() {
+    Extent piece;
+    if (!missing_.next(cursor_, kBatchBytes, piece) && !missing_.next(cursor_ = 0, kBatchBytes, piece)) return true;
+    cursor_ = piece.end;
+    // Somebody may wait for a page of the batch: a wake-up nobody needs costs little here.
+    return copy(piece, false);
+  }
+
+  void letGo() {
+    for (const Extent& range : registered_) {
+      uffdio_range all{range.start, range.end - range.start};
+      ::ioctl(uffd_.get(), UFFDIO_UNREGISTER, &all);  // fails where the program unmapped part of it: closing does the rest
+    }
+  }
+
+  UniqueFd uffd_;
+  Extents missing_;
+  std::vector<Extent> registered_;
+  uint64_t pid_;
+  const char* pages_;
+  uint64_t cursor_ = 0;
+  std::vector<WorkingSetRun> touched_;
+  std::vector<std::thread> children_;
+};
+
+}  // namespace
+
+std::vector<WorkingSetRun> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages) {
+  Extents missing;
+  for (const Extent& extent : plan.missing) missing.add(extent);
+  FillJob job(std::move(uffd), std::move(missing), plan.registered, plan.pid, pages);
+  return job.run();
+}
+
+}  // namespace appshot

@@ -1,0 +1,24 @@
+// Fills the missing memory of one process through its userfaultfd, while the process runs.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/fill/extents.h"
+#include "core/fill/working_set.h"
+#include "core/sys/unique_fd.h"
+
+namespace appshot {
+
+struct FillPlan {
+  uint64_t pid = 0;                // virtual, for the working set
+  std::vector<Extent> missing;     // what the image has and the process has not yet
+  std::vector<Extent> registered;  // ranges under the userfaultfd (position unused)
+};
+
+// Serves faults first; fills the rest when the program leaves time for it; then lets go of the memory, which is from then on
+// ordinary anonymous memory. Returns what was touched in the first requests. Runs on a thread of the filler; forked children
+// of the program are served by threads of their own, which end before this returns.
+std::vector<WorkingSetRun> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages);
+
+}  // namespace appshot

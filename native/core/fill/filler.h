@@ -1,0 +1,39 @@
+// The filler: a process that fills the memory of woken programs while they run.
+//
+// A process of its own so that nobody's death makes missing pages read as zeros, which is what the kernel does when the last
+// userfaultfd of a range closes: the keeper holds a duplicate until the filler has told that all is filled; if the filler dies
+// before, the keeper kills the instance (its image is whole); if the keeper dies, the filler finishes its work and ends.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "core/fill/fill_job.h"
+#include "core/sys/unique_fd.h"
+
+namespace appshot {
+
+// One woken instance.
+struct FillOrder {
+  std::string imageDir;
+  std::vector<FillPlan> plans;     // one for each process that has missing memory
+  std::vector<UniqueFd> uffds;     // beside `plans`
+  int pagesFd = -1;
+  uint64_t pageBytes = 0;
+};
+
+// Must stand first in main(): when this process was started as the filler, runs it and never returns.
+void becomeFillerIfAsked(int argc, char** argv);
+
+// Starts the filler, unless it runs. So that no wake has to.
+void prepareFiller();
+
+// Hands an instance's missing memory over. `init`: the pod's, killed should the filler die too early.
+void startFilling(FillOrder order, pid_t init);
+
+// Waits until all memory of the pod with this init is filled; at once when it is.
+void waitUntilFilled(pid_t init);
+
+}  // namespace appshot

@@ -1,0 +1,108 @@
+#include "core/restore/lazy_memory.h"
+
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/fill/extents.h"
+#include "core/fill/filler_message.h"
+#include "core/image/image.h"
+#include "core/restore/compile.h"
+
+namespace appshot {
+
+namespace {
+
+// Below this a process is filled at once: it costs less than the machinery.
+constexpr uint64_t kWorthwhileBytes = 1 << 20;
+
+// Stacks are written to before the program runs, and locked memory may not fault: both are filled at once.
+bool mayBeLazy(const Process& process, const Vma& vma) {
+  if (static_cast<VmaKind>(vma.kind) != VmaKind::Anonymous || (vma.advice & (kAdviceGrowsDown | kAdviceLocked))) return false;
+  return std::none_of(process.threads.begin(), process.threads.end(), [&](const Thread& thread) {
+    user_regs_struct registers;
+    std::memcpy(&registers, thread.registers.data(), sizeof registers);
+    return (registers.rsp > vma.start && registers.rsp <= vma.end) || (thread.rseqAddress >= vma.start && thread.rseqAddress < vma.end) ||
+           (thread.tidAddress >= vma.start && thread.tidAddress < vma.end);
+  });
+}
+
+void addRegistered(std::vector<Extent>& ranges, const Vma& vma) {
+  if (!ranges.empty() && ranges.back().end == vma.start) ranges.back().end = vma.end;
+  else ranges.push_back({vma.start, vma.end, 0});
+}
+
+}  // namespace
+
+bool LazyMemory::contains(uint64_t address) const {
+  auto after = std::upper_bound(plan.registered.begin(), plan.registered.end(), address, [](uint64_t at, const Extent& range) { return at < range.start; });
+  return after != plan.registered.begin() && std::prev(after)->end > address;
+}
+
+LazyMemory planLazyMemory(const Compiler& compiler, const Process& process) {
+  LazyMemory lazy;
+  if (compiler.purpose != Purpose::Restore || compiler.fills.size() >= kMaxFillProcesses) return lazy;
+  Extents missing;
+  auto run = process.runs.begin();
+  for (const Vma& vma : process.vmas) {
+    while (run != process.runs.end() && run->address < vma.start) ++run;
+    if (run == process.runs.end() || run->address >= vma.end || !mayBeLazy(process, vma)) continue;
+    addRegistered(lazy.plan.registered, vma);
+    for (; run != process.runs.end() && run->address < vma.end; ++run)
+      missing.add({run->address, run->address + run->pages * kPageSize, run->position});
+  }
+  if (missing.bytes() < kWorthwhileBytes) return {};
+  lazy.plan.pid = static_cast<uint64_t>(process.pid);
+  for (const WorkingSetRun& wanted : compiler.workingSet) {
+    if (wanted.pid != lazy.plan.pid) continue;
+    uint64_t end = wanted.address + wanted.pages * kPageSize;
+    for (const Extent& piece : missing.within(wanted.address, end)) lazy.first.push_back({piece.start, piece.position, piece.end - piece.start});
+    missing.remove(wanted.address, end);
+  }
+  lazy.plan.missing = missing.within(0, UINT64_MAX);
+  return lazy;
+}
+
+void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
+  if (lazy.plan.registered.empty()) return;
+  Region& region = compiler.region;
+  Slot low = tape.call("make a userfaultfd", SYS_userfaultfd, {O_CLOEXEC | O_NONBLOCK}, true);
+  Slot uffd = tape.call("move a descriptor", SYS_fcntl, {low, F_DUPFD_CLOEXEC, compiler.highFd}, true);
+  tape.call("close a descriptor", SYS_close, {low});
+  uffdio_api api{UFFD_API, UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP, 0};
+  tape.call("set up the userfaultfd", SYS_ioctl, {uffd, UFFDIO_API, region.add(&api, sizeof api)});
+  for (const Extent& range : lazy.plan.registered) {
+    uffdio_register request{};
+    request.range = {range.start, range.end - range.start};
+    request.mode = UFFDIO_REGISTER_MODE_MISSING;
+    tape.call("register missing memory", SYS_ioctl, {uffd, UFFDIO_REGISTER, region.add(&request, sizeof request)});
+  }
+  if (!lazy.first.empty()) {
+    uint64_t source = region.base() + kPagesOffset;
+    tape.callExact("map the image's pages", SYS_mmap, {source, compiler.pageBytes, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, compiler.pages, 0}, source);
+    tape.op(OP_UFFD_COPY, "copy the working set", {uffd, region.addTable(lazy.first), lazy.first.size(), source});
+  }
+  // The descriptor's number stands in the message as soon as it is known.
+  struct { size_t bytes; int level, type, fd, pad; } control{CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS, -1, 0};
+  uint64_t controlAddress = region.add(&control, sizeof control);
+  uint64_t pid = region.add(&lazy.plan.pid, sizeof lazy.plan.pid);
+  iovec vector{reinterpret_cast<void*>(pid), sizeof lazy.plan.pid};
+  msghdr message{};
+  message.msg_iov = reinterpret_cast<iovec*>(region.add(&vector, sizeof vector));
+  message.msg_iovlen = 1;
+  message.msg_control = reinterpret_cast<void*>(controlAddress);
+  message.msg_controllen = sizeof control;
+  tape.op(OP_STORE, "store", {controlAddress + offsetof(decltype(control), fd), uffd});
+  tape.call("send the userfaultfd", SYS_sendmsg, {compiler.fillSocket, region.add(&message, sizeof message), MSG_NOSIGNAL});
+  compiler.fills.push_back(lazy.plan);
+}
+
+}  // namespace appshot
