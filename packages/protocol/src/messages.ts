@@ -127,11 +127,11 @@ export const nodeLoad = { subject: 'appshot.node-load', body: NodeLoad } satisfi
 
 /** BullMQ queues and their jobs. Job ids are fixed, so that the same work is queued once. */
 export const queues = {
-  /** Put an idle instance to sleep: drain, snapshot, asleep. Job id `sleep:AID:EPOCH`. */
+  /** Put an idle instance to sleep: drain, snapshot, asleep. Job id `sleep-AID-EPOCH`. */
   sleep: { name: 'appshot-sleep', job: z.object({ app: AppName, aid: Aid, epoch: Epoch, because: z.string() }) },
-  /** Make the app's template from a running instance. Job id `template:APP:VERSION`. */
+  /** Make the app's template from a running instance. Job id `template-APP-VERSION`. */
   template: { name: 'appshot-template', job: z.object({ app: AppName, aid: Aid, because: z.string() }) },
-  /** Stop an instance for good. Job id `retire:AID`. */
+  /** Stop an instance for good. Job id `retire-AID`. */
   retire: { name: 'appshot-retire', job: z.object({ app: AppName, aid: Aid, because: z.string() }) },
   /** Compare what nodes have with what the registry says. Repeated. */
   reconcile: { name: 'appshot-reconcile', job: z.object({}) },

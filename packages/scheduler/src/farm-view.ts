@@ -10,7 +10,7 @@ export interface AppView {
 
 const nothing: AppView = { record: null, instances: [] };
 /** Templates are not in the route feed, and a feed can be lost with its Redis: everything is read again this often, ms. */
-const refreshAllMs = 5_000;
+const refreshAllMs = 15_000;
 
 /**
  * Every app and instance in memory, kept by the route feed. It may be a moment old: whoever acts on it acts through guarded

@@ -20,6 +20,8 @@ type Kind = keyof typeof queues;
 
 /** Jobs of each kind that one scheduler does at a time. */
 const concurrency: Record<Kind, number> = { sleep: 8, template: 4, retire: 16, reconcile: 1 };
+/** How often the repeated job is made sure of, milliseconds: a Redis that lost its data has lost it too. */
+const repeatAgainMs = 30_000;
 /** A job that was just queued is not queued again for this long, milliseconds; its fixed id would refuse it anyway. */
 const queuedForMs = 2_000;
 
@@ -33,6 +35,7 @@ export class JobDesk {
   readonly #queues = new Map<Kind, Queue>();
   readonly #workers: Worker[] = [];
   readonly #queued = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(redisUrl: string, logger: Logger) {
     // Workers block on Redis and wait for it without end.
@@ -47,7 +50,9 @@ export class JobDesk {
       this.#queues.set(kind, queue);
       this.#workers.push(this.#worker(kind, handlers));
     }
-    await this.#queue('reconcile').upsertJobScheduler('reconcile', { every: reconcileEveryMs }, { name: 'reconcile', data: {}, opts: { removeOnComplete: true, removeOnFail: true } });
+    const repeat = async (): Promise<void> => void await this.#queue('reconcile').upsertJobScheduler('reconcile', { every: reconcileEveryMs }, { name: 'reconcile', data: {}, opts: { removeOnComplete: true, removeOnFail: true } });
+    await repeat();
+    this.#timer = setInterval(() => void repeat().catch((err: unknown) => this.#logger.debug({ err }, 'the repeated job could not be made sure of')), repeatAgainMs);
   }
 
   sleep(job: SleepJob): void {
@@ -64,6 +69,7 @@ export class JobDesk {
 
   /** Waits for the jobs that this scheduler is at, then closes its connections. */
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     await Promise.all(this.#workers.map((worker) => worker.close()));
     await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
   }

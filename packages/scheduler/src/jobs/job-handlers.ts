@@ -1,3 +1,4 @@
+import type { AppRecord, InstanceRecord } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import { UnrecoverableError } from 'bullmq';
 import type { Farm } from '../farm.js';
@@ -31,15 +32,21 @@ export function jobHandlers(farm: Farm, repairs: FarmRepairs): JobHandlers {
       if (made.kind === 'failed') throw new UnrecoverableError(made.error.message);
     },
 
-    async retire({ aid, because }) {
-      const record = await farm.registry.instances.get(aid);
+    async retire({ app: name, aid, because }) {
+      const [app, record] = await Promise.all([farm.registry.apps.get(name), farm.registry.instances.get(aid)]);
       if (record === undefined) return;
-      const app = farm.view.of(record.app).record;
-      const isOld = app !== null && record.version < app.version;
-      const retired = await retireInstance(farm, record, { because, drainMs: farm.config.retireDrainMs, whenBusy: isOld ? 'stop' : 'serve-on' });
+      const isOther = app === undefined || app.version !== record.version;
+      // Queued when there were more: the last ones stay, whatever has happened to the others since.
+      if (!isOther && await isNeeded(farm, app, record)) return;
+      const retired = await retireInstance(farm, record, { because, drainMs: farm.config.retireDrainMs, whenBusy: isOther ? 'stop' : 'serve-on' });
       if (retired.kind === 'busy') throw new FarmError('timeout', `${aid} still has ${retired.inFlight} requests in flight`);
     },
 
     reconcile: () => repairs.reconcile(),
   };
+}
+
+async function isNeeded(farm: Farm, app: AppRecord, record: InstanceRecord): Promise<boolean> {
+  const others = (await farm.registry.instances.ofApp(record.app)).filter((one) => one.state === 'ready' && one.aid !== record.aid);
+  return record.state === 'ready' && others.length < Math.max(1, app.spec.scale.min);
 }

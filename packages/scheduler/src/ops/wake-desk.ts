@@ -147,7 +147,8 @@ export class WakeDesk {
 
   #measure(app: AppName, reply: WakeReply, askedAt: number): void {
     const how = reply.kind === 'ready' ? reply.how : 'refused';
-    this.#farm.meters.wakes.inc({ app, how });
+    // A name that is no app's would be one more series for whoever can send to NATS.
+    if (this.#farm.view.of(app).record !== null) this.#farm.meters.wakes.inc({ app, how });
     this.#farm.meters.wakeSeconds.observe({ how }, (performance.now() - askedAt) / 1000);
   }
 }

@@ -19,7 +19,7 @@ export function lookAtApp(farm: Farm, jobs: JobDesk, app: AppName, now: Millis):
   // A thousand sleeping sites cost nothing: there is nothing to decide about one that nobody visits.
   if (record.spec.scale.min === 0 && traffic.inFlight === 0 && instances.every((one) => one.state === 'asleep')) return;
   const load = traffic.window(now);
-  retireOldVersions(jobs, record, instances);
+  retireOtherVersions(farm, jobs, { record, instances, load, now });
   scale(farm, jobs, { record, instances, load, now });
   shrink(farm, jobs, { record, instances, load, now });
   sleepWhenIdle(farm, jobs, { record, instances, load, now });
@@ -111,12 +111,23 @@ function requestTemplate(farm: Farm, jobs: JobDesk, { record, instances, now }: 
   if (source !== undefined) jobs.template({ app: record.spec.name, aid: source.aid, because }, record.version);
 }
 
-/** A deploy that was cut short after its switch leaves old instances beside new ones. */
-function retireOldVersions(jobs: JobDesk, record: AppRecord, instances: readonly InstanceRecord[]): void {
-  if (!instances.some((one) => one.state === 'ready' && one.version === record.version)) return;
+/** How long an instance of a version that was never put may stand before its deploy is taken for cut short, milliseconds. */
+const unfinishedMs = 5_000;
+
+/** A deploy that was cut short after its switch leaves old instances beside new ones; one cut short before it, a new one beside the old. */
+function retireOtherVersions(farm: Farm, jobs: JobDesk, { record, instances, now }: Look): void {
+  const isServed = instances.some((one) => one.state === 'ready' && one.version === record.version);
   for (const one of instances) {
-    if (one.version < record.version && (one.state === 'ready' || one.state === 'asleep')) jobs.retire({ app: one.app, aid: one.aid, because: 'a newer version serves' });
+    if (one.state !== 'ready' && one.state !== 'asleep') continue;
+    if (one.version < record.version && isServed) jobs.retire({ app: one.app, aid: one.aid, because: 'a newer version serves' });
+    if (one.version > record.version && now - one.since > unfinishedMs) inBackground(farm, one.app, retireUnfinished(farm, jobs, one));
   }
+}
+
+async function retireUnfinished(farm: Farm, jobs: JobDesk, instance: InstanceRecord): Promise<void> {
+  if (await farm.leases.isHeld(deployLease(instance.app))) return;
+  const app = await farm.registry.apps.get(instance.app);
+  if (app !== undefined && instance.version > app.version) jobs.retire({ app: instance.app, aid: instance.aid, because: 'its deploy was cut short' });
 }
 
 function inBackground(farm: Farm, app: AppName, work: Promise<unknown>): void {
