@@ -20,6 +20,10 @@ class Farm {
   said = '';
   #child: ChildProcess | undefined;
 
+  get isUp(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   async up(): Promise<void> {
     const [http, api] = [await freePort(), await freePort()];
     [this.http, this.api, this.said] = [http, new ApiClient(`http://127.0.0.1:${api}`), ''];
@@ -33,7 +37,7 @@ class Farm {
 
   async end(signal: NodeJS.Signals): Promise<number | null> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null;
+    if (child === undefined || !this.isUp) return child?.exitCode ?? null;
     const ended = once(child, 'exit') as Promise<[number | null]>;
     child.kill(signal);
     return (await ended)[0];
@@ -62,6 +66,7 @@ const farm = new Farm();
 
 test.after.always(async () => {
   // Also when a test failed and the site could not sleep: nothing runs on.
+  if (!farm.isUp) await farm.up();
   await farm.api.delete('/apps/counter').catch(() => undefined);
   await farm.end('SIGTERM');
   rmSync(farm.dir, { recursive: true, force: true });

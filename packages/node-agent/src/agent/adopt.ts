@@ -5,14 +5,16 @@ import type { Engine, ImageRow, InstanceRow } from '../engine/engine.js';
 import type { EndedNotices } from './ended-notices.js';
 import type { InstanceCards } from './instance-cards.js';
 import type { Residents } from './residents.js';
+import type { Zygotes } from './zygotes.js';
 
 export interface AdoptParts {
   readonly node: string;
   readonly engine: Pick<Engine, 'list'>;
-  readonly registry: Pick<Registry, 'aids' | 'instances' | 'images' | 'events'>;
+  readonly registry: Pick<Registry, 'aids' | 'apps' | 'instances' | 'images' | 'events'>;
   readonly cards: InstanceCards;
   readonly residents: Residents;
   readonly ended: EndedNotices;
+  readonly zygotes: Zygotes;
   readonly logger: Logger;
 }
 
@@ -29,12 +31,15 @@ export async function adopt(parts: AdoptParts): Promise<void> {
   await registerImages(parts, images);
 }
 
-async function adoptRunning({ node, residents, registry, logger }: AdoptParts, running: readonly InstanceRow[], records: ReadonlyMap<Aid, InstanceRecord>): Promise<void> {
+async function adoptRunning({ node, cards, residents, registry, zygotes, logger }: AdoptParts, running: readonly InstanceRow[], records: ReadonlyMap<Aid, InstanceRecord>): Promise<void> {
   for (const { aid, ip } of running) {
-    residents.started(aid, ip);
     const record = records.get(aid);
+    residents.started(aid, { ip, app: record?.app ?? cards.get(aid)?.app });
     if (record === undefined) logger.warn({ aid }, 'an instance runs here that the registry does not know');
     else await registry.events.append({ at: Date.now(), type: 'adopted', app: record.app, aid, node, because: 'it was running when its agent started' });
+  }
+  for (const app of await registry.apps.list()) {
+    if (app.template !== null && residents.hasApp(app.spec.name)) zygotes.keep(app.spec.name, app.template);
   }
 }
 

@@ -8,6 +8,7 @@ import { launchSpecOf } from './launch-spec-of.js';
 import type { OperationBoard } from './operation-board.js';
 import type { Residents } from './residents.js';
 import type { UidBook } from './uid-book.js';
+import type { Zygotes } from './zygotes.js';
 
 export interface NodeOperationsParts {
   readonly node: string;
@@ -17,6 +18,7 @@ export interface NodeOperationsParts {
   readonly board: OperationBoard;
   readonly residents: Residents;
   readonly uids: UidBook;
+  readonly zygotes: Zygotes;
   readonly metrics: AgentMetrics;
   readonly logger: Logger;
 }
@@ -50,6 +52,7 @@ export class NodeOperations {
     return this.#start('clone', request, async () => {
       const [clone] = await this.#parts.engine.clone(request.template, [request.aid]);
       if (clone === undefined) throw new FarmError('internal', `the engine made no clone of ${request.template}`);
+      this.#parts.zygotes.keep(request.spec.name, request.template);
       return clone;
     });
   }
@@ -91,8 +94,12 @@ export class NodeOperations {
   /** A template may be made again at the same epoch, of what the program has become since: each is an image of its own. */
   #template(aid: Aid, epoch: Epoch): Promise<SnapshotDone> {
     return this.#parts.board.run({ aid, verb: 'template', epoch }, async () => {
-      this.#parts.cards.admit(aid, epoch);
-      return this.#takeSnapshot(aid, `${aid}-t${Date.now().toString(36)}`, true);
+      const { cards, zygotes } = this.#parts;
+      cards.admit(aid, epoch);
+      const done = await this.#takeSnapshot(aid, `${aid}-t${Date.now().toString(36)}`, true);
+      const app = cards.get(aid)?.app;
+      if (app !== undefined) zygotes.keep(app, done.image);
+      return done;
     }, { keepAnswer: false });
   }
 
@@ -113,7 +120,7 @@ export class NodeOperations {
       cards.admit(aid, epoch, { app: spec.name, port: spec.port });
       const row = isRepeat ? await this.#running(aid) : undefined;
       const running = row === undefined ? await metrics.time(how, begin) : { ...row, phases: {} };
-      residents.started(aid, running.ip);
+      residents.started(aid, { ip: running.ip, app: spec.name });
       return { aid, endpoint: { ip: running.ip, port: spec.port }, pids: running.pids, phases: running.phases };
     });
   }

@@ -1,20 +1,25 @@
-import type { Aid, Millis } from '@appshot/protocol';
+import type { Aid, AppName, Millis } from '@appshot/protocol';
 import type { EngineEvent } from '../engine/engine.js';
 import type { AddressPool } from './address-pool.js';
 import type { AppLogs } from './app-logs.js';
 import type { EndedNotices } from './ended-notices.js';
+import type { Zygotes } from './zygotes.js';
 
 export interface ResidentsParts {
   readonly node: string;
   readonly addresses: AddressPool;
   readonly logs: AppLogs;
   readonly ended: EndedNotices;
+  readonly zygotes: Zygotes;
 }
 
-/** The instances that run here, and what begins and ends with each: its address's use, its log, the news of its end. */
+/** `app` is undefined for an instance that this node never had a card of. */
+interface Resident { readonly ip: string; readonly app: AppName | undefined }
+
+/** The instances that run here, and what begins and ends with each: its address's use, its log, its app's zygote, the news of its end. */
 export class Residents {
   readonly #parts: ResidentsParts;
-  readonly #addresses = new Map<Aid, string>();
+  readonly #residents = new Map<Aid, Resident>();
   /** Instances that somebody is ending on purpose, and what the engine said of their end meanwhile. */
   readonly #ending = new Map<Aid, EngineEvent | null>();
 
@@ -23,22 +28,32 @@ export class Residents {
   }
 
   get count(): number {
-    return this.#addresses.size;
+    return this.#residents.size;
   }
 
-  started(aid: Aid, ip: string): void {
-    if (this.#addresses.has(aid)) return;
-    this.#addresses.set(aid, ip);
-    this.#parts.addresses.take(ip);
+  /** Whether an instance of the app runs here. */
+  hasApp(app: AppName): boolean {
+    return [...this.#residents.values()].some((resident) => resident.app === app);
+  }
+
+  started(aid: Aid, resident: Resident): void {
+    if (this.#residents.has(aid)) return;
+    this.#residents.set(aid, resident);
+    this.#parts.addresses.take(resident.ip);
     this.#parts.logs.follow(aid);
   }
 
   /** The instance is no more, as was wanted. */
   async ended(aid: Aid): Promise<void> {
-    const ip = this.#addresses.get(aid);
-    this.#addresses.delete(aid);
-    if (ip !== undefined) this.#parts.addresses.end(ip);
+    const resident = this.#residents.get(aid);
+    this.#residents.delete(aid);
+    if (resident !== undefined) this.#letGo(resident);
     await this.#parts.logs.finish(aid);
+  }
+
+  #letGo({ ip, app }: Resident): void {
+    this.#parts.addresses.end(ip);
+    if (app !== undefined && !this.hasApp(app)) this.#parts.zygotes.release(app);
   }
 
   /**
@@ -65,7 +80,7 @@ export class Residents {
       this.#ending.set(aid, event);
       return;
     }
-    if (!this.#addresses.has(aid)) return;
+    if (!this.#residents.has(aid)) return;
     void this.ended(aid);
     this.#parts.ended.add({ node: this.#parts.node, aid, at: now, how: howItEnded(event) });
   }

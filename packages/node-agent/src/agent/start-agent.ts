@@ -16,6 +16,7 @@ import { OperationBoard } from './operation-board.js';
 import { Residents } from './residents.js';
 import { serveCalls } from './serve-calls.js';
 import { UidBook } from './uid-book.js';
+import { Zygotes } from './zygotes.js';
 
 export interface AgentParts {
   readonly config: AgentConfig;
@@ -44,8 +45,9 @@ export async function startAgent({ config, bus, registry, engine, logger, metric
   });
   const addresses = new AddressPool({ node, registry, engine, logger, spare: config.addressesSpare, podsReady: config.podsReady });
   const ended = new EndedNotices(bus);
-  const residents = new Residents({ node, addresses, logs, ended });
-  const operations = new NodeOperations({ node, engine, registry, cards, board: new OperationBoard(), residents, uids, metrics: agentMetrics, logger });
+  const zygotes = new Zygotes(engine, logger);
+  const residents = new Residents({ node, addresses, logs, ended, zygotes });
+  const operations = new NodeOperations({ node, engine, registry, cards, board: new OperationBoard(), residents, uids, zygotes, metrics: agentMetrics, logger });
   const heartbeat = new Heartbeat({ node, bus, registry, engine, cards, meter: new NodeMeter(), metrics: agentMetrics, logger });
 
   cards.load(Date.now());
@@ -58,7 +60,7 @@ export async function startAgent({ config, bus, registry, engine, logger, metric
   await logs.start();
   closer.add('logs', () => logs.close());
   engine.onEvent((event) => residents.heard(event, Date.now()));
-  await adopt({ node, engine, registry, cards, residents, ended, logger });
+  await adopt({ node, engine, registry, cards, residents, ended, zygotes, logger });
   const served = await serveCalls({ node, bus, engine, operations, cards, logs });
   closer.add('calls', async () => { await Promise.all(served.map((one) => one.stop())); });
   await serveMetrics(bus, metrics);
