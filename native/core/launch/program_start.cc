@@ -110,7 +110,8 @@ class PreparedPlan {
       v2Procs_ = sysFd("open cgroup.procs", [&] { return ::openat(pod.cgroup.get(), "cgroup.procs", O_WRONLY | O_CLOEXEC); });
       procs_.push_back(v2Procs_.get());
     }
-    for (const auto& fd : pod.v1Procs) procs_.push_back(fd.get());
+    v1Procs_ = pod.groups.openV1Procs();
+    for (const auto& fd : v1Procs_) procs_.push_back(fd.get());
     plan.argv = const_cast<char* const*>(argv_.data());
     plan.env = const_cast<char* const*>(env_.data());
     plan.candidates = candidatePointers_.data();
@@ -130,6 +131,7 @@ class PreparedPlan {
   std::vector<std::string> candidates_;
   std::vector<const char*> candidatePointers_;
   UniqueFd v2Procs_;
+  std::vector<UniqueFd> v1Procs_;
   std::vector<int> procs_;
 };
 

@@ -120,6 +120,34 @@ std::vector<pid_t> PodCgroup::pids() const {
   return pids;
 }
 
+std::vector<UniqueFd> PodCgroup::openV1Procs() const {
+  std::vector<UniqueFd> procs;
+  std::set<std::string> directories;
+  for (const auto& [controller, directory] : v1) directories.insert(directory);
+  for (const auto& directory : directories) {
+    std::string path = directory + "/cgroup.procs";
+    procs.push_back(sysFd("open " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CLOEXEC); }));
+  }
+  return procs;
+}
+
+void PodCgroup::moveIntoV1() const {
+  if (v1.empty() || v2.empty()) return;
+  auto procs = openV1Procs();
+  std::set<pid_t> moved;
+  // A child that a process forked before it was moved is still elsewhere: until there is nobody new.
+  for (bool more = true; more;) {
+    more = false;
+    for (pid_t pid : pids()) {
+      if (!moved.insert(pid).second) continue;
+      more = true;
+      std::string text = std::to_string(pid);
+      // ESRCH: it has ended.
+      for (const auto& fd : procs) [[maybe_unused]] auto n = ::write(fd.get(), text.data(), text.size());
+    }
+  }
+}
+
 void PodCgroup::kill() const {
   if (!v2.empty() && tryWrite(v2 + "/cgroup.kill", "1")) return;
   for (int round = 0; round < 100; ++round) {

@@ -23,9 +23,6 @@ struct Pod {
   UniqueFd cgroup;           // its cgroup v2 directory, for CLONE_INTO_CGROUP and cgroup.freeze; invalid without v2
   std::string cgroupPath;    // the same as a path
   PodCgroup groups;          // its directories in every hierarchy
-  // cgroup.procs files of the v1 controllers in use (memory, pids, cpu), open for writing: a process that writes "0" to each
-  // has joined, and its children with it. Empty on a pure v2 machine.
-  std::vector<UniqueFd> v1Procs;
   in_addr farmIp{};          // its address, as reached from the node
 };
 

@@ -33,17 +33,11 @@ pid_t cloneInto(uint64_t flags, int* pidfd, int cgroup) {
   return static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
 }
 
-UniqueFd openIfThere(const std::string& path, int flags) { return UniqueFd(::open(path.c_str(), flags | O_CLOEXEC)); }
-
 void openCgroup(Pod& pod, const PodCgroup& cgroup) {
   pod.cgroupPath = cgroup.v2;
   pod.groups = cgroup;
   if (!cgroup.v2.empty()) {
     pod.cgroup = sysFd("open " + cgroup.v2, [&] { return ::open(cgroup.v2.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-  }
-  for (const auto& [controller, directory] : cgroup.v1) {
-    UniqueFd procs = openIfThere(directory + "/cgroup.procs", O_WRONLY);
-    if (procs.valid()) pod.v1Procs.push_back(std::move(procs));
   }
 }
 
@@ -93,7 +87,8 @@ Pod PodMaker::startInit(unsigned number, const PodCgroup& cgroup) const {
   sys("make pod's pipe", [&] { return ::pipe2(report, O_CLOEXEC); });
   UniqueFd reportRead(report[0]), reportWrite(report[1]);
   std::vector<int> v1Procs;
-  for (const auto& fd : pod.v1Procs) v1Procs.push_back(fd.get());
+  auto v1Files = cgroup.openV1Procs();
+  for (const auto& fd : v1Files) v1Procs.push_back(fd.get());
   StagePlan plan{stage_.c_str(), v1Procs.data(), static_cast<int>(v1Procs.size()), exits[0], exits[1], init_.get(), report[1]};
   int pidfd = -1;
   constexpr uint64_t spaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;

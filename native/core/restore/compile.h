@@ -37,8 +37,8 @@ struct Compiler {
   Region& region;
   int highFd = 0;                 // descriptors from here on are the restorer's
   Slot pages{};                   // pages.bin
-  std::vector<Slot> files;        // open file descriptions, by index
-  std::vector<Slot> sharedMemory; // memfds of shared memory, by index
+  std::vector<Slot> files{};        // open file descriptions, by index
+  std::vector<Slot> sharedMemory{}; // memfds of shared memory, by index
   uint64_t regionBytes = 0;       // address space set aside for the region
   uint64_t pageBytes = 0;         // size of pages.bin
   const std::vector<WorkingSetRun>& workingSet;
@@ -46,7 +46,7 @@ struct Compiler {
   Slot fillSocket{};              // where userfaultfds are sent
   uint32_t tasks = 0;
   size_t nextThread = 0;          // stub and stack of the next task
-  std::map<uint32_t, bool> epollDone;
+  std::map<uint32_t, bool> epollDone{};
 };
 
 // The calling process opens every open file description of the image, each moved above highFd.

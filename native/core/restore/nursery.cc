@@ -168,7 +168,6 @@ CommandSocket::Descriptors podDescriptors(const Pod& pod, int status) {
   descriptors.pod = pod.initPidfd.get();
   descriptors.cgroup = pod.cgroup.get();
   descriptors.status = status;
-  for (const UniqueFd& procs : pod.v1Procs) descriptors.v1.push_back(procs.get());
   return descriptors;
 }
 

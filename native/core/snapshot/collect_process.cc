@@ -12,8 +12,10 @@
 
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <sstream>
 
+#include "core/snapshot/remote_batch.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -70,35 +72,6 @@ Credentials readCredentials(std::map<std::string, std::string>& status) {
   return credentials;
 }
 
-// A page of memory in the stopped process for results of system calls; unmapped when it goes.
-class RemoteScratch {
- public:
-  RemoteScratch(Tracee& thread, uint64_t instruction) : thread_(thread), instruction_(instruction) {
-    int64_t at = thread.syscall(instruction, SYS_mmap, {0, 4096, 3, 0x22, static_cast<uint64_t>(-1), 0});
-    if (at < 0 && at > -4096) throwErrno("map a scratch page in process " + std::to_string(thread.process()), static_cast<int>(-at));
-    address_ = static_cast<uint64_t>(at);
-  }
-  ~RemoteScratch() {
-    try {
-      thread_.syscall(instruction_, SYS_munmap, {address_, 4096});
-    } catch (const Error&) {
-      // The process was killed: its memory is gone anyway.
-    }
-  }
-  uint64_t address() const { return address_; }
-  template <typename Value>
-  Value read() const {
-    Value value;
-    readRemote(thread_.process(), address_, &value, sizeof value);
-    return value;
-  }
-
- private:
-  Tracee& thread_;
-  uint64_t instruction_;
-  uint64_t address_ = 0;
-};
-
 std::vector<QueuedSignal> peekSignals(pid_t tid, bool shared) {
   std::vector<QueuedSignal> queue;
   for (uint64_t at = 0;;) {
@@ -111,7 +84,67 @@ std::vector<QueuedSignal> peekSignals(pid_t tid, bool shared) {
   }
 }
 
-void collectThread(Tracee& tracee, pid_t vtid, uint64_t instruction, const RemoteScratch& scratch, Thread& thread) {
+// Without the time that is left, which only the process itself can ask for.
+std::vector<PosixTimer> readPosixTimers(pid_t pid) {
+  std::vector<PosixTimer> timers;
+  std::istringstream lines(readFileIfThere("/proc/" + std::to_string(pid) + "/timers"));
+  PosixTimer timer;
+  for (std::string line; std::getline(lines, line);) {
+    int id = 0, number = 0, clock = 0, notifyId = 0;
+    unsigned long value = 0;
+    char how[32]{};
+    if (std::sscanf(line.c_str(), "ID: %d", &id) == 1) {
+      timer = {};
+      timer.id = id;
+    } else if (std::sscanf(line.c_str(), "signal: %d/%lx", &number, &value) == 2) {
+      timer.signal = number;
+      timer.sigval = value;
+    } else if (std::sscanf(line.c_str(), "notify: %31[a-z]/%*[a-z].%d", how, &notifyId) == 2) {
+      timer.notify = std::strcmp(how, "signal") == 0 ? SIGEV_SIGNAL : std::strcmp(how, "none") == 0 ? SIGEV_NONE : SIGEV_THREAD;
+      if (line.find("tid.") != std::string::npos) {
+        timer.notify |= SIGEV_THREAD_ID;
+        timer.tid = notifyId;
+      }
+    } else if (std::sscanf(line.c_str(), "ClockID: %d", &clock) == 1) {
+      timer.clock = clock;
+      timers.push_back(timer);
+    }
+  }
+  return timers;
+}
+
+// What only the thread itself can ask for; the calls are put into a batch, the answers read out of it.
+class ThreadQuestions {
+ public:
+  explicit ThreadQuestions(RemoteBatch& batch)
+      : batch_(batch), altStack_(batch.room(sizeof(stack_t))), tidAddress_(batch.room(8)), deathSignal_(batch.room(4)) {
+    stackCall_ = batch.add(SYS_sigaltstack, {0, altStack_.value});
+    tidCall_ = batch.add(SYS_prctl, {kPrGetTidAddress, tidAddress_.value});
+    deathCall_ = batch.add(SYS_prctl, {kPrGetPdeathsig, deathSignal_.value});
+    slackCall_ = batch.add(SYS_prctl, {kPrGetTimerslack});
+    bitsCall_ = batch.add(SYS_prctl, {kPrGetSecurebits});
+  }
+
+  void answer(Thread& thread) const {
+    if (batch_.result(stackCall_) == 0) {
+      auto stack = batch_.read<stack_t>(altStack_);
+      thread.altStack = reinterpret_cast<uint64_t>(stack.ss_sp);
+      thread.altStackSize = stack.ss_size;
+      thread.altStackFlags = stack.ss_flags;
+    }
+    if (batch_.result(tidCall_) == 0) thread.tidAddress = batch_.read<uint64_t>(tidAddress_);
+    if (batch_.result(deathCall_) == 0) thread.parentDeathSignal = batch_.read<int32_t>(deathSignal_);
+    if (batch_.result(slackCall_) > 0) thread.timerSlackNs = static_cast<uint64_t>(batch_.result(slackCall_));
+    if (batch_.result(bitsCall_) > 0) thread.credentials.secureBits = static_cast<uint32_t>(batch_.result(bitsCall_));
+  }
+
+ private:
+  RemoteBatch& batch_;
+  RemoteAddress altStack_, tidAddress_, deathSignal_;
+  size_t stackCall_, tidCall_, deathCall_, slackCall_, bitsCall_;
+};
+
+void collectThread(Tracee& tracee, pid_t vtid, Thread& thread) {
   std::string who = std::to_string(tracee.tid());
   std::map<std::string, std::string> status = readProcStatus(who);
   ProcStat stat = readProcStat(who);
@@ -139,18 +172,6 @@ void collectThread(Tracee& tracee, pid_t vtid, uint64_t instruction, const Remot
     thread.robustList = reinterpret_cast<uint64_t>(head);
     thread.robustListSize = headBytes;
   }
-  if (tracee.syscall(instruction, SYS_sigaltstack, {0, scratch.address()}) == 0) {
-    auto stack = scratch.read<stack_t>();
-    thread.altStack = reinterpret_cast<uint64_t>(stack.ss_sp);
-    thread.altStackSize = stack.ss_size;
-    thread.altStackFlags = stack.ss_flags;
-  }
-  if (tracee.syscall(instruction, SYS_prctl, {kPrGetTidAddress, scratch.address()}) == 0) thread.tidAddress = scratch.read<uint64_t>();
-  if (tracee.syscall(instruction, SYS_prctl, {kPrGetPdeathsig, scratch.address()}) == 0) thread.parentDeathSignal = scratch.read<int32_t>();
-  int64_t slack = tracee.syscall(instruction, SYS_prctl, {kPrGetTimerslack});
-  if (slack > 0) thread.timerSlackNs = static_cast<uint64_t>(slack);
-  int64_t bits = tracee.syscall(instruction, SYS_prctl, {kPrGetSecurebits});
-  if (bits > 0) thread.credentials.secureBits = static_cast<uint32_t>(bits);
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   if (::sched_getaffinity(tracee.tid(), sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) < ::sysconf(_SC_NPROCESSORS_ONLN)) {
@@ -159,54 +180,70 @@ void collectThread(Tracee& tracee, pid_t vtid, uint64_t instruction, const Remot
   }
 }
 
-void collectSignalActions(Tracee& leader, uint64_t instruction, const RemoteScratch& scratch, Process& process) {
-  std::map<std::string, std::string> status = readProcStatus(std::to_string(leader.process()));
-  uint64_t interesting = hex(status["SigCgt"]) | hex(status["SigIgn"]);
-  for (uint32_t number = 1; number <= 64; number++) {
-    if (!(interesting >> (number - 1) & 1)) continue;
-    if (leader.syscall(instruction, SYS_rt_sigaction, {number, 0, scratch.address(), 8}) != 0) continue;
-    struct KernelAction { uint64_t handler, flags, restorer, mask; };
-    auto action = scratch.read<KernelAction>();
-    process.actions.push_back({number, action.handler, action.flags, action.restorer, action.mask});
-  }
-  process.queued = peekSignals(leader.tid(), true);
-}
-
-void collectTimers(Tracee& leader, uint64_t instruction, const RemoteScratch& scratch, Process& process) {
-  for (uint64_t which = 0; which < 3; which++) {
-    if (leader.syscall(instruction, SYS_getitimer, {which, scratch.address()}) != 0) continue;
-    auto timer = scratch.read<itimerval>();
-    process.timers[which] = {timer.it_interval.tv_sec * 1'000'000ll + timer.it_interval.tv_usec, timer.it_value.tv_sec * 1'000'000ll + timer.it_value.tv_usec};
-  }
-  std::istringstream lines(readFileIfThere("/proc/" + std::to_string(leader.process()) + "/timers"));
-  PosixTimer timer;
-  for (std::string line; std::getline(lines, line);) {
-    int id = 0, number = 0, clock = 0, notifyId = 0;
-    unsigned long value = 0;
-    char how[32]{};
-    if (std::sscanf(line.c_str(), "ID: %d", &id) == 1) {
-      timer = {};
-      timer.id = id;
-    } else if (std::sscanf(line.c_str(), "signal: %d/%lx", &number, &value) == 2) {
-      timer.signal = number;
-      timer.sigval = value;
-    } else if (std::sscanf(line.c_str(), "notify: %31[a-z]/%*[a-z].%d", how, &notifyId) == 2) {
-      timer.notify = std::strcmp(how, "signal") == 0 ? 0 : std::strcmp(how, "none") == 0 ? 1 : 2;
-      if (line.find("tid.") != std::string::npos) {
-        timer.notify |= 4;
-        timer.tid = notifyId;
+// What is asked once a process, by its leader.
+class ProcessQuestions {
+ public:
+  ProcessQuestions(RemoteBatch& batch, pid_t pid) : batch_(batch) {
+    std::map<std::string, std::string> status = readProcStatus(std::to_string(pid));
+    uint64_t interesting = hex(status["SigCgt"]) | hex(status["SigIgn"]);
+    for (uint32_t number = 1; number <= 64; number++)
+      if (interesting >> (number - 1) & 1) {
+        RemoteAddress at = batch.room(sizeof(KernelAction));
+        actions_.push_back({number, at, batch.add(SYS_rt_sigaction, {number, 0, at.value, 8})});
       }
-    } else if (std::sscanf(line.c_str(), "ClockID: %d", &clock) == 1) {
-      timer.clock = clock;
-      if (leader.syscall(instruction, SYS_timer_gettime, {static_cast<uint64_t>(timer.id), scratch.address()}) == 0) {
-        auto spec = scratch.read<itimerspec>();
-        timer.intervalNs = spec.it_interval.tv_sec * 1'000'000'000ll + spec.it_interval.tv_nsec;
-        timer.valueNs = spec.it_value.tv_sec * 1'000'000'000ll + spec.it_value.tv_nsec;
-      }
-      process.posixTimers.push_back(timer);
+    for (uint32_t which = 0; which < 3; which++) {
+      RemoteAddress at = batch.room(sizeof(itimerval));
+      intervals_.push_back({which, at, batch.add(SYS_getitimer, {which, at.value})});
     }
+    for (const PosixTimer& timer : readPosixTimers(pid)) {
+      RemoteAddress at = batch.room(sizeof(itimerspec));
+      timers_.push_back({timer, at, batch.add(SYS_timer_gettime, {static_cast<uint64_t>(timer.id), at.value})});
+    }
+    brkCall_ = batch.add(SYS_brk, {0});
+    dumpableCall_ = batch.add(SYS_prctl, {kPrGetDumpable});
+    subreaper_ = batch.room(4);
+    subreaperCall_ = batch.add(SYS_prctl, {kPrGetChildSubreaper, subreaper_.value});
+    thpCall_ = batch.add(SYS_prctl, {kPrGetThpDisable});
+    membarrierCall_ = batch.add(SYS_membarrier, {kMembarrierGetRegistrations, 0, 0});
   }
-}
+
+  void answer(Process& process) const {
+    for (const Asked& asked : actions_) {
+      if (batch_.result(asked.call) != 0) continue;
+      auto action = batch_.read<KernelAction>(asked.at);
+      process.actions.push_back({asked.number, action.handler, action.flags, action.restorer, action.mask});
+    }
+    for (const Asked& asked : intervals_) {
+      if (batch_.result(asked.call) != 0) continue;
+      auto timer = batch_.read<itimerval>(asked.at);
+      process.timers[asked.number] = {timer.it_interval.tv_sec * 1'000'000ll + timer.it_interval.tv_usec, timer.it_value.tv_sec * 1'000'000ll + timer.it_value.tv_usec};
+    }
+    for (AskedTimer asked : timers_) {
+      if (batch_.result(asked.call) == 0) {
+        auto spec = batch_.read<itimerspec>(asked.at);
+        asked.timer.intervalNs = spec.it_interval.tv_sec * 1'000'000'000ll + spec.it_interval.tv_nsec;
+        asked.timer.valueNs = spec.it_value.tv_sec * 1'000'000'000ll + spec.it_value.tv_nsec;
+      }
+      process.posixTimers.push_back(asked.timer);
+    }
+    process.layout.brk = static_cast<uint64_t>(batch_.result(brkCall_));
+    process.dumpable = static_cast<int32_t>(batch_.result(dumpableCall_));
+    if (batch_.result(subreaperCall_) == 0) process.subreaper = batch_.read<int32_t>(subreaper_) != 0;
+    process.thpDisabled = batch_.result(thpCall_) == 1;
+    if (batch_.result(membarrierCall_) > 0) process.membarrier = static_cast<uint32_t>(batch_.result(membarrierCall_));
+  }
+
+ private:
+  struct KernelAction { uint64_t handler, flags, restorer, mask; };
+  struct Asked { uint32_t number; RemoteAddress at; size_t call; };
+  struct AskedTimer { PosixTimer timer; RemoteAddress at; size_t call; };
+
+  RemoteBatch& batch_;
+  std::vector<Asked> actions_, intervals_;
+  std::vector<AskedTimer> timers_;
+  RemoteAddress subreaper_;
+  size_t brkCall_, dumpableCall_, subreaperCall_, thpCall_, membarrierCall_;
+};
 
 // Limits of another user's process cannot be asked for without CAP_SYS_RESOURCE; /proc shows them.
 void collectLimits(pid_t pid, Process& process) {
@@ -229,7 +266,7 @@ void collectLimits(pid_t pid, Process& process) {
       }
 }
 
-void collectLayout(StoppedProcess& stopped, uint64_t instruction, Process& process) {
+void collectLayout(const StoppedProcess& stopped, Process& process) {
   std::string directory = "/proc/" + std::to_string(stopped.pid);
   ProcStat stat = readProcStat(std::to_string(stopped.pid));
   MemoryLayout& layout = process.layout;
@@ -243,7 +280,6 @@ void collectLayout(StoppedProcess& stopped, uint64_t instruction, Process& proce
   layout.argEnd = stat.number(49);
   layout.envStart = stat.number(50);
   layout.envEnd = stat.number(51);
-  layout.brk = static_cast<uint64_t>(stopped.threads.front().syscall(instruction, SYS_brk, {0}));
   layout.auxv = readFile(directory + "/auxv");
   layout.exe = readLink(directory + "/exe");
 }
@@ -297,18 +333,20 @@ void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const Proc
   RemoteScratch scratch(leader, instruction);
   for (Tracee& tracee : stopped.threads) {
     Thread thread;
-    collectThread(tracee, stopped.virtualIds.at(tracee.tid()), instruction, scratch, thread);
+    pid_t vtid = stopped.virtualIds.at(tracee.tid());
+    RemoteBatch batch(scratch);
+    ThreadQuestions questions(batch);
+    std::optional<ProcessQuestions> forAll;
+    if (&tracee == &leader) forAll.emplace(batch, stopped.pid);
+    batch.run(tracee, stopped.vpid, vtid);
+    collectThread(tracee, vtid, thread);
+    questions.answer(thread);
+    if (forAll) forAll->answer(process);
     process.threads.push_back(std::move(thread));
   }
-  collectSignalActions(leader, instruction, scratch, process);
-  collectTimers(leader, instruction, scratch, process);
+  process.queued = peekSignals(leader.tid(), true);
   collectLimits(stopped.pid, process);
-  collectLayout(stopped, instruction, process);
-  process.dumpable = static_cast<int32_t>(leader.syscall(instruction, SYS_prctl, {kPrGetDumpable}));
-  if (leader.syscall(instruction, SYS_prctl, {kPrGetChildSubreaper, scratch.address()}) == 0) process.subreaper = scratch.read<int32_t>() != 0;
-  process.thpDisabled = leader.syscall(instruction, SYS_prctl, {kPrGetThpDisable}) == 1;
-  int64_t registrations = leader.syscall(instruction, SYS_membarrier, {kMembarrierGetRegistrations, 0, 0});
-  if (registrations > 0) process.membarrier = static_cast<uint32_t>(registrations);
+  collectLayout(stopped, process);
 }
 
 }  // namespace appshot

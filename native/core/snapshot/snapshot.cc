@@ -256,6 +256,8 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
     result.stoppedUs = monotonicUs() - stoppedAt;
     return result;
   }
+  // Before the end: the keeper moves the directory into its place there.
+  result.bytes = pages.position() + static_cast<uint64_t>(std::filesystem::file_size(request.imageDir + "/image.bin"));
   if (!request.keepRunning) {
     beforeEnd();
     killTree(*tree);
@@ -263,7 +265,6 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
   }
   if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
   directory.keep();
-  result.bytes = pages.position() + static_cast<uint64_t>(std::filesystem::file_size(request.imageDir + "/image.bin"));
   return result;
 }
 

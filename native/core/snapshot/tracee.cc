@@ -91,12 +91,29 @@ int Tracee::waitForStop() {
   return status;
 }
 
+// Signals stay out until the registers are put back: they would be handled on top of ours.
+void Tracee::shutOutSignals() {
+  if (touched_) return;
+  trace("block signals", tid_, PTRACE_SETSIGMASK, sizeof kAllSignals, &kAllSignals);
+  touched_ = true;
+}
+
+void Tracee::runUntilStop(uint64_t code, uint64_t r12, uint64_t r13) {
+  shutOutSignals();
+  user_regs_struct registers = registers_;
+  registers.rip = code;
+  registers.r12 = r12;
+  registers.r13 = r13;
+  registers.orig_rax = static_cast<uint64_t>(-1);
+  trace("set registers", tid_, PTRACE_SETREGS, nullptr, &registers);
+  trace("run code", tid_, PTRACE_CONT, nullptr, nullptr);
+  int status = waitForStop();
+  if (WSTOPSIG(status) != SIGSTOP || (status >> 16) != 0)
+    throw Error("internal", who(tid_) + " stopped with signal " + std::to_string(WSTOPSIG(status)) + " while it ran code for the snapshot");
+}
+
 int64_t Tracee::syscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments) {
-  if (!touched_) {
-    // Signals stay out until the registers are put back: they would be handled on top of ours.
-    trace("block signals", tid_, PTRACE_SETSIGMASK, sizeof kAllSignals, &kAllSignals);
-    touched_ = true;
-  }
+  shutOutSignals();
   user_regs_struct registers = registers_;
   uint64_t values[6]{};
   std::copy(arguments.begin(), arguments.end(), values);

@@ -40,6 +40,9 @@ class Tracee {
   // Returns what the kernel returned (-errno on failure).
   int64_t syscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments);
 
+  // Runs code in the thread until it stops itself with SIGSTOP, which is then forgotten. r12 and r13 are given to it.
+  void runUntilStop(uint64_t code, uint64_t r12, uint64_t r13);
+
   std::string xstate() const;
   // SIGSTOPped by job control rather than by us.
   bool jobStopped() const { return jobStopped_; }
@@ -48,6 +51,7 @@ class Tracee {
 
  private:
   int waitForStop();
+  void shutOutSignals();
 
   pid_t process_;
   pid_t tid_;

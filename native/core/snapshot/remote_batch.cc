@@ -1,0 +1,88 @@
+#include "core/snapshot/remote_batch.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include <csignal>
+
+#include "core/sys/sys.h"
+
+namespace appshot {
+
+namespace {
+
+// r12: calls, r13: how many. Ends in an endless loop that is never reached: the last call stops the thread.
+constexpr uint8_t kLoop[] = {
+    0x49, 0x8b, 0x04, 0x24,        // mov rax, [r12]
+    0x49, 0x8b, 0x7c, 0x24, 0x08,  // mov rdi, [r12+8]
+    0x49, 0x8b, 0x74, 0x24, 0x10,  // mov rsi, [r12+16]
+    0x49, 0x8b, 0x54, 0x24, 0x18,  // mov rdx, [r12+24]
+    0x4d, 0x8b, 0x54, 0x24, 0x20,  // mov r10, [r12+32]
+    0x4d, 0x8b, 0x44, 0x24, 0x28,  // mov r8, [r12+40]
+    0x4d, 0x8b, 0x4c, 0x24, 0x30,  // mov r9, [r12+48]
+    0x0f, 0x05,                    // syscall
+    0x49, 0x89, 0x04, 0x24,        // mov [r12], rax
+    0x49, 0x83, 0xc4, 0x38,        // add r12, 56
+    0x49, 0xff, 0xcd,              // dec r13
+    0x75, 0xcf,                    // jnz to the start
+    0xeb, 0xfe,                    // jmp here
+};
+
+void writeRemote(pid_t pid, uint64_t address, const void* from, size_t bytes) {
+  iovec local{const_cast<void*>(from), bytes}, remote{reinterpret_cast<void*>(address), bytes};
+  ssize_t n = sys("write memory of process " + std::to_string(pid), [&] { return ::process_vm_writev(pid, &local, 1, &remote, 1, 0); });
+  if (static_cast<size_t>(n) != bytes) throw Error("internal", "short write to the memory of process " + std::to_string(pid));
+}
+
+}  // namespace
+
+RemoteScratch::RemoteScratch(Tracee& thread, uint64_t instruction) : thread_(thread), instruction_(instruction) {
+  int64_t at = thread.syscall(instruction, SYS_mmap, {0, kPages * 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ~0ull, 0});
+  if (at < 0 && at > -4096) throwErrno("map scratch pages in process " + std::to_string(thread.process()), static_cast<int>(-at));
+  address_ = static_cast<uint64_t>(at);
+  try {
+    writeRemote(process(), address_, kLoop, sizeof kLoop);
+  } catch (...) {
+    thread_.syscall(instruction_, SYS_munmap, {address_, kPages * 4096});
+    throw;
+  }
+}
+
+RemoteScratch::~RemoteScratch() {
+  try {
+    thread_.syscall(instruction_, SYS_munmap, {address_, kPages * 4096});
+  } catch (const Error&) {
+    // The process was killed: its memory is gone anyway.
+  }
+}
+
+RemoteAddress RemoteBatch::room(size_t bytes) {
+  RemoteAddress at{scratch_.results() + used_};
+  used_ += (bytes + 15) / 16 * 16;
+  if (used_ > 4 * 4096) throw Error("internal", "a batch of system calls has too many results");
+  return at;
+}
+
+size_t RemoteBatch::add(long number, std::initializer_list<uint64_t> arguments) {
+  Call call{static_cast<uint64_t>(number), {}};
+  std::copy(arguments.begin(), arguments.end(), call.arguments);
+  calls_.push_back(call);
+  if ((calls_.size() + 1) * sizeof(Call) > 3 * 4096) throw Error("internal", "a batch has too many system calls");
+  return calls_.size() - 1;
+}
+
+void RemoteBatch::run(Tracee& thread, pid_t vpid, pid_t vtid) {
+  size_t count = calls_.size();
+  std::vector<Call> calls = calls_;
+  // A signal that cannot be blocked or handled, kept from the thread by its tracer: stops it without touching any of its state.
+  // (A breakpoint would: a forced SIGTRAP resets the action of a program that blocks or ignores it.)
+  calls.push_back({SYS_tgkill, {static_cast<uint64_t>(vpid), static_cast<uint64_t>(vtid), SIGSTOP, 0, 0, 0}});
+  writeRemote(thread.process(), scratch_.calls(), calls.data(), calls.size() * sizeof(Call));
+  thread.runUntilStop(scratch_.code(), scratch_.calls(), calls.size());
+  readRemote(thread.process(), scratch_.calls(), calls_.data(), count * sizeof(Call));
+  results_.resize(used_);
+  if (used_ > 0) readRemote(thread.process(), scratch_.results(), results_.data(), used_);
+}
+
+}  // namespace appshot

@@ -1,0 +1,67 @@
+// Many system calls in a stopped thread at the price of one: a round trip between tracer and tracee costs more than most calls.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "core/snapshot/tracee.h"
+
+namespace appshot {
+
+// Pages of memory in a stopped process that hold the code of the batch, its calls and their results. Unmapped when it goes.
+class RemoteScratch {
+ public:
+  // `instruction`: address of a `syscall` instruction in the process. `thread` maps and unmaps.
+  RemoteScratch(Tracee& thread, uint64_t instruction);
+  ~RemoteScratch();
+  RemoteScratch(const RemoteScratch&) = delete;
+  RemoteScratch& operator=(const RemoteScratch&) = delete;
+
+  static constexpr size_t kPages = 8;
+  uint64_t code() const { return address_; }
+  uint64_t calls() const { return address_ + 4096; }
+  uint64_t results() const { return address_ + 4 * 4096; }
+  pid_t process() const { return thread_.process(); }
+
+ private:
+  Tracee& thread_;
+  uint64_t instruction_;
+  uint64_t address_ = 0;
+};
+
+class RemoteBatch {
+ public:
+  explicit RemoteBatch(RemoteScratch& scratch) : scratch_(scratch) {}
+
+  // Room for a result in the process; give it to a call as an argument, and to read() after run().
+  RemoteAddress room(size_t bytes);
+  // Adds a call; its number is for result().
+  size_t add(long number, std::initializer_list<uint64_t> arguments);
+  // Runs all in `thread`. `vpid`, `vtid`: its ids as it sees them.
+  void run(Tracee& thread, pid_t vpid, pid_t vtid);
+
+  // What the kernel returned.
+  int64_t result(size_t call) const { return static_cast<int64_t>(calls_.at(call).number); }
+  template <typename Value>
+  Value read(RemoteAddress at) const {
+    Value value;
+    std::memcpy(&value, results_.data() + (at.value - scratch_.results()), sizeof value);
+    return value;
+  }
+
+ private:
+  struct Call {
+    uint64_t number;  // overwritten by the result
+    uint64_t arguments[6];
+  };
+
+  RemoteScratch& scratch_;
+  std::vector<Call> calls_;
+  size_t used_ = 0;
+  std::string results_;
+};
+
+}  // namespace appshot
