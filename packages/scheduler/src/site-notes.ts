@@ -18,6 +18,8 @@ export interface SiteNotes {
   /** The version of which no template can be made. */
   templateImpossible: number | null;
   templateNotBefore: Millis;
+  /** Times that no template could be made, one after the other. */
+  templateFailures: number;
   /** Times that it could not be started, one after the other, and until when it is not tried again. */
   startFailures: number;
   startNotBefore: Millis;
@@ -35,7 +37,7 @@ export class SiteMemory {
     if (notes === undefined) {
       notes = {
         observedSince: now, desired: [], lastGrownAt: null, sleepNotBefore: 0, sleepFailures: 0, wakeMs: firstWakeMs, memoryBytes: 0,
-        templateImpossible: null, templateNotBefore: 0, startFailures: 0, startNotBefore: 0, startError: null,
+        templateImpossible: null, templateNotBefore: 0, templateFailures: 0, startFailures: 0, startNotBefore: 0, startError: null,
       };
       this.#notes.set(app, notes);
     }

@@ -100,6 +100,6 @@ async function refuseTakenHosts(farm: Farm, spec: AppSpec): Promise<void> {
 
 function forgetFailures(farm: Farm, app: string): void {
   const notes = farm.memory.of(app, farm.now());
-  notes.startFailures = notes.sleepFailures = 0;
+  notes.startFailures = notes.sleepFailures = notes.templateFailures = 0;
   notes.startNotBefore = notes.sleepNotBefore = notes.templateNotBefore = 0;
 }

@@ -28,6 +28,7 @@ export function makeTemplate(farm: Farm, app: AppRecord, record: InstanceRecord,
       await farm.registry.images.put({ id: done.image, app: app.spec.name, aid: record.aid, node: record.node, bytes: done.bytes, createdAt: farm.now() });
       if (!(await farm.registry.apps.setTemplate(app.spec.name, app.version, done.image))) return { kind: 'overtaken' };
       await farm.view.refresh(app.spec.name);
+      farm.memory.of(app.spec.name, farm.now()).templateFailures = 0;
       farm.meters.operationSeconds.observe({ type: 'template' }, (performance.now() - begunAt) / 1000);
       farm.meters.stoppedSeconds.observe(done.stoppedMs / 1000);
       farm.events.ofInstance(record, { type: 'templated', because: wish.because, phases: { warmup: warmupMs, ...done.phases }, facts: { image: done.image, bytes: done.bytes, stoppedMs: done.stoppedMs } });
@@ -46,7 +47,8 @@ async function couldNot(farm: Farm, app: AppRecord, { record, error }: { record:
   farm.meters.failures.inc({ type: 'template', code: error.code });
   const notes = farm.memory.of(app.spec.name, farm.now());
   if (error.code === 'unsupported-state') notes.templateImpossible = app.version;
-  notes.templateNotBefore = farm.now() + 10 * pauseAfter(1);
+  notes.templateFailures += 1;
+  notes.templateNotBefore = farm.now() + 10 * pauseAfter(notes.templateFailures);
   farm.events.ofInstance(record, { type: 'failed', because: `no template could be made: ${error.message}`, facts: { code: error.code, ...error.facts } });
   return { kind: 'failed', error };
 }

@@ -16,7 +16,7 @@ export interface SiteView {
   readonly roomFor: number;
   /** Whether some node has CPU left. More processes on a saturated CPU make nothing faster. */
   readonly cpuLeft: boolean;
-  /** `impossible`: the app cannot be snapshotted, so that more instances are launched, not cloned. */
+  /** `impossible`: the app cannot be snapshotted, or not now, so that more instances are launched, not cloned. */
   readonly template: 'ready' | 'making' | 'none' | 'impossible';
   readonly lastGrownAt: Millis | null;
 }

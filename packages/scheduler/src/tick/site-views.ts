@@ -24,7 +24,7 @@ export function siteView(farm: Farm, app: AppRecord, instances: readonly Instanc
     asleepOnRequest: instances.filter((one) => isAsleepOnRequest(one, Math.max(notes.observedSince, lastVisitAt))).length,
     roomFor: farm.nodes.roomFor(plannedBytes(farm, app.spec), now),
     cpuLeft: farm.nodes.cpuLeft(now),
-    template: templateState(farm, app, notes),
+    template: templateState(farm, app, notes, now),
     lastGrownAt: notes.lastGrownAt,
   };
 }
@@ -38,9 +38,10 @@ function isAsleepOnRequest(one: InstanceRecord, after: Millis): boolean {
   return one.since >= after && one.reason === askedToSleep && (one.state === 'asleep' || one.state === 'draining' || one.state === 'snapshotting');
 }
 
-function templateState(farm: Farm, app: AppRecord, notes: SiteNotes): SiteView['template'] {
+/** One that could not be made lately counts as impossible until it is tried again: a busy site does not wait for a full disk. */
+function templateState(farm: Farm, app: AppRecord, notes: SiteNotes, now: Millis): SiteView['template'] {
   if (app.template !== null) return 'ready';
-  if (notes.templateImpossible === app.version) return 'impossible';
+  if (notes.templateImpossible === app.version || now < notes.templateNotBefore) return 'impossible';
   return farm.underway.has(`template:${app.spec.name}`) ? 'making' : 'none';
 }
 
