@@ -33,19 +33,6 @@ constexpr int kPrGetTidAddress = 40, kPrGetPdeathsig = 2, kPrGetDumpable = 3, kP
               kPrGetSecurebits = 27;
 constexpr int kMembarrierGetRegistrations = 1 << 9;
 
-// Finds a `syscall` instruction: in the vdso, or just behind us when a thread waits in the kernel.
-uint64_t syscallInstruction(pid_t pid, const std::vector<MapLine>& maps, const Gadgets& gadgets) {
-  if (gadgets.syscallReturn) return gadgets.syscallReturn;
-  for (const MapLine& line : maps) {
-    if (line.path != "[vdso]") continue;
-    std::string code(line.end - line.start, '\0');
-    readRemote(pid, line.start, code.data(), code.size());
-    size_t found = code.find("\x0f\x05");
-    if (found != std::string::npos) return line.start + found;
-  }
-  throw Error("unsupported-state", "process " + std::to_string(virtualPid(pid)) + " has no system call instruction to borrow");
-}
-
 std::vector<uint32_t> numbers(const std::string& text) {
   std::vector<uint32_t> list;
   std::istringstream in(text);
@@ -304,6 +291,18 @@ std::vector<std::string> unsupportedProcessState(pid_t pid, pid_t init) {
   return names;
 }
 
+uint64_t syscallInstruction(pid_t pid, const Gadgets& gadgets) {
+  if (gadgets.syscallReturn) return gadgets.syscallReturn;
+  for (const MapLine& line : readMaps(std::to_string(pid))) {
+    if (line.path != "[vdso]") continue;
+    std::string code(line.end - line.start, '\0');
+    readRemote(pid, line.start, code.data(), code.size());
+    size_t found = code.find("\x0f\x05");
+    if (found != std::string::npos) return line.start + found;
+  }
+  throw Error("unsupported-state", "process " + std::to_string(virtualPid(pid)) + " has no system call instruction to borrow");
+}
+
 void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const ProcessPreview& preview, Process& process) {
   std::string who = std::to_string(stopped.pid), directory = "/proc/" + who;
   ProcStat stat = readProcStat(who);
@@ -329,7 +328,7 @@ void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const Proc
   process.gadgetSigreturn = preview.gadgets.sigreturn;
 
   Tracee& leader = stopped.threads.front();
-  uint64_t instruction = syscallInstruction(stopped.pid, readMaps(who), preview.gadgets);
+  uint64_t instruction = syscallInstruction(stopped.pid, preview.gadgets);
   RemoteScratch scratch(leader, instruction);
   for (Tracee& tracee : stopped.threads) {
     Thread thread;

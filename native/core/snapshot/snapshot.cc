@@ -22,6 +22,7 @@
 #include "core/snapshot/collect_files.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/collect_process.h"
+#include "core/snapshot/memory_twin.h"
 #include "core/snapshot/stopped_tree.h"
 #include "core/sys/proc.h"
 #include "core/sys/sys.h"
@@ -140,6 +141,63 @@ State collectState(StoppedTree& tree, const Pod& pod, const std::map<pid_t, Proc
   return state;
 }
 
+bool copyStopped(const SnapshotRequest& request, const StoppedTree& tree, const State& state, PageWriter& pages) {
+  auto write = [&](const void* bytes, size_t count) {
+    pages.append(bytes, count);
+    return !isCancelled(request);
+  };
+  return std::all_of(state.processes.begin(), state.processes.end(),
+                     [&](const Process& process) { return copyRuns(tree.hostPid(process.pid), process.runs, write); });
+}
+
+// What a fork does not take along has to be read before the program runs on.
+bool survivesFork(const Process& process, const PageRun& run) {
+  auto vma = std::lower_bound(process.vmas.begin(), process.vmas.end(), run.address, [](const Vma& v, uint64_t at) { return v.end <= at; });
+  return vma != process.vmas.end() && !(vma->advice & (kAdviceDontFork | kAdviceWipeOnFork));
+}
+
+// Writing while stopped is what takes long. The root process is copied copy-on-write and read from its twin; the memory of the
+// others, whose parents would notice a twin, goes to a buffer. Then all run on, and the image is written.
+bool copyWhileRunning(const SnapshotRequest& request, std::optional<StoppedTree>& tree, const State& state, PageWriter& pages, double stoppedAt,
+                      SnapshotResult& result) {
+  const Process& root = *std::find_if(state.processes.begin(), state.processes.end(), [](const Process& p) { return p.ppid == 1; });
+  StoppedProcess* stoppedRoot = nullptr;
+  for (StoppedProcess& stopped : tree->processes())
+    if (stopped.vpid == root.pid) stoppedRoot = &stopped;
+  MemoryTwin twin(*stoppedRoot, syscallInstruction(stoppedRoot->pid, {root.gadgetSyscall, root.gadgetSigreturn}));
+  std::map<uint64_t, std::string> buffered;  // by position
+  for (const Process& process : state.processes)
+    for (const PageRun& run : process.runs) {
+      if (&process == &root && survivesFork(process, run)) continue;
+      std::string& bytes = buffered[run.position];
+      copyRuns(tree->hostPid(process.pid), {run}, [&](const void* from, size_t count) {
+        bytes.append(static_cast<const char*>(from), count);
+        return true;
+      });
+    }
+  tree.reset();
+  result.stoppedUs = monotonicUs() - stoppedAt;
+  auto write = [&](const void* bytes, size_t count) {
+    pages.append(bytes, count);
+    return !isCancelled(request);
+  };
+  for (const Process& process : state.processes) {
+    std::vector<PageRun> fromTwin;
+    for (const PageRun& run : process.runs) {
+      auto kept = buffered.find(run.position);
+      if (kept == buffered.end()) {
+        fromTwin.push_back(run);
+        continue;
+      }
+      if (!copyRuns(twin.pid(), fromTwin, write)) return false;
+      fromTwin.clear();
+      pages.append(kept->second.data(), kept->second.size());
+    }
+    if (!copyRuns(twin.pid(), fromTwin, write)) return false;
+  }
+  return true;
+}
+
 // A traced process that was killed stays until its tracer has taken notice of each of its threads, and with it its pid namespace.
 void killTree(StoppedTree& tree) {
   for (StoppedProcess& process : tree.processes()) ::kill(process.pid, SIGKILL);
@@ -216,29 +274,17 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
   whileStopped();
   clock.done("collect");
 
-  // Copy first, let run at once, write after: writing while stopped is what takes long.
-  std::string memory;
-  auto write = [&](const void* bytes, size_t count) {
-    if (request.keepRunning) memory.append(static_cast<const char*>(bytes), count);
-    else pages.append(bytes, count);
-    return !isCancelled(request);
-  };
   uint64_t position = pages.position();
-  bool go = true;
   for (Process& process : state.processes) {
     process.runs = findRuns(tree->hostPid(process.pid), process.vmas, position);
     for (const PageRun& run : process.runs) position += run.pages * kPageSize;
   }
-  if (!request.keepRunning) result.stoppedUs = monotonicUs() - stoppedAt;  // from here on it can be let go at any moment
-  for (Process& process : state.processes) go = go && copyRuns(tree->hostPid(process.pid), process.runs, write);
-  if (request.keepRunning || !go) {
-    tree.reset();
-    result.stoppedUs = monotonicUs() - stoppedAt;
-  }
+  // From here on an instance that is to end can be let go at any moment instead.
+  if (!request.keepRunning) result.stoppedUs = monotonicUs() - stoppedAt;
+  bool go = request.keepRunning ? copyWhileRunning(request, tree, state, pages, stoppedAt, result) : copyStopped(request, *tree, state, pages);
   clock.done("copy");
 
   if (go) {
-    if (request.keepRunning) pages.append(memory.data(), memory.size());
     sortProcesses(state.processes);
     writeImageFile(request.imageDir, state, request.meta, pages.chunkSums(), pages.position());
     clock.done("write");

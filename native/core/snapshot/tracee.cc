@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <sched.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -113,6 +114,18 @@ void Tracee::runUntilStop(uint64_t code, uint64_t r12, uint64_t r13) {
 }
 
 int64_t Tracee::syscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments) {
+  return runSyscall(instruction, number, arguments, nullptr);
+}
+
+int64_t Tracee::forkTraced(uint64_t instruction, uint64_t flags, pid_t& child) {
+  constexpr long kOptions = PTRACE_O_TRACESYSGOOD;
+  trace("follow forks", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(kOptions | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE));
+  int64_t result = runSyscall(instruction, SYS_clone, {flags, 0, 0, 0, 0}, &child);
+  trace("follow no forks", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(kOptions));
+  return result;
+}
+
+int64_t Tracee::runSyscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments, pid_t* child) {
   shutOutSignals();
   user_regs_struct registers = registers_;
   uint64_t values[6]{};
@@ -132,6 +145,11 @@ int64_t Tracee::syscall(uint64_t instruction, long number, std::initializer_list
     trace("run a system call", tid_, PTRACE_SYSCALL, nullptr, nullptr);
     int status = waitForStop();
     if (WSTOPSIG(status) == (SIGTRAP | 0x80)) stop++;
+    if (child && (status >> 16 == PTRACE_EVENT_FORK || status >> 16 == PTRACE_EVENT_CLONE)) {
+      unsigned long pid = 0;
+      trace("hear of a child", tid_, PTRACE_GETEVENTMSG, nullptr, &pid);
+      *child = static_cast<pid_t>(pid);
+    }
   }
   trace("read registers", tid_, PTRACE_GETREGS, nullptr, &registers);
   return static_cast<int64_t>(registers.rax);

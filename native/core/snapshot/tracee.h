@@ -40,6 +40,10 @@ class Tracee {
   // Returns what the kernel returned (-errno on failure).
   int64_t syscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments);
 
+  // Makes the thread clone a process with these flags; the child is traced too and stopped before its first instruction.
+  // Returns what the kernel returned; `child` is its pid on the node.
+  int64_t forkTraced(uint64_t instruction, uint64_t flags, pid_t& child);
+
   // Runs code in the thread until it stops itself with SIGSTOP, which is then forgotten. r12 and r13 are given to it.
   void runUntilStop(uint64_t code, uint64_t r12, uint64_t r13);
 
@@ -52,6 +56,7 @@ class Tracee {
  private:
   int waitForStop();
   void shutOutSignals();
+  int64_t runSyscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments, pid_t* child);
 
   pid_t process_;
   pid_t tid_;
