@@ -65,7 +65,9 @@ export class FarmOnThisMachine {
   /** The engine's keeper ends by itself soon after its last instance and the agent. With instances it goes on. */
   async #untilEngineEnded(): Promise<void> {
     const { engine } = this.#farm;
-    const runsOn = existsSync(path.join(engine, 'instances')) && readdirSync(path.join(engine, 'instances')).length > 0;
+    const instances = path.join(engine, 'instances');
+    // Of one that sleeps only its log is left there.
+    const runsOn = existsSync(instances) && readdirSync(instances).some((aid) => existsSync(path.join(instances, aid, 'state.json')));
     if (!runsOn) await waitUntil(() => !existsSync(path.join(engine, 'keeper.sock')), { withinMs: engineEndsWithinMs, what: 'the engine to end' });
   }
 

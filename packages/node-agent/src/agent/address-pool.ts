@@ -14,6 +14,8 @@ export interface AddressPoolParts {
 }
 
 const retryMs = 1_000;
+/** Starts in a row are answered first; the engine is told of the addresses that they took once. */
+const pauseMs = 100;
 
 /**
  * Leases addresses from the registry before they are needed and hands them to the engine. An address that an instance took
@@ -29,7 +31,7 @@ export class AddressPool {
   readonly #toRelease = new Set<string>();
   #syncing: Promise<void> | null = null;
   #again = false;
-  #retry: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #closed = false;
 
   constructor(parts: AddressPoolParts) {
@@ -66,7 +68,7 @@ export class AddressPool {
   /** Lets the addresses go that nobody uses; for an agent that ends with nothing running. */
   async close(releaseAll: boolean): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#retry);
+    clearTimeout(this.#timer);
     await this.#syncing;
     if (!releaseAll) return;
     await this.#parts.engine.configure({ addresses: [], podsReady: 0 });
@@ -74,22 +76,24 @@ export class AddressPool {
     if (all.length > 0) await this.#parts.registry.ips.release(all);
   }
 
-  #syncSoon(): void {
-    if (this.#syncing !== null) this.#again = true;
-    else void this.#syncNow();
+  #syncSoon(inMs = pauseMs): void {
+    this.#again = true;
+    if (this.#syncing === null && !this.#closed) this.#timer ??= setTimeout(() => void this.#syncNow(), inMs);
   }
 
   async #syncNow(): Promise<void> {
     if (this.#closed) return;
-    clearTimeout(this.#retry);
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     this.#again = false;
+    let failed = false;
     this.#syncing = this.#sync().catch((err: unknown) => {
       this.#parts.logger.warn({ err }, 'addresses could not be leased or handed to the engine; trying again');
-      if (!this.#closed) this.#retry = setTimeout(() => this.#syncSoon(), retryMs);
+      failed = true;
     });
     await this.#syncing;
     this.#syncing = null;
-    if (this.#again) void this.#syncNow();
+    if (failed || this.#again) this.#syncSoon(failed ? retryMs : pauseMs);
   }
 
   async #sync(): Promise<void> {

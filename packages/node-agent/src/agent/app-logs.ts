@@ -16,6 +16,7 @@ export interface AppLogsOptions {
 }
 
 const collectEveryMs = 1_000;
+const firstCollectMs = 20;
 /** Logs of instances that are gone are kept this long after their last line. */
 const keepForMs = 7 * 86_400_000;
 
@@ -54,7 +55,8 @@ export class AppLogs {
       sink: this.#segments(aid),
       truncateAfterBytes: this.#options.segmentBytes,
     }));
-    void this.#collect(aid);
+    // Soon, so that its file is open before the engine could remove it; not now, when somebody waits for the instance.
+    setTimeout(() => void this.#collect(aid), firstCollectMs);
   }
 
   /** Collects the rest and stops following. */
