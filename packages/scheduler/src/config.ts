@@ -12,6 +12,8 @@ export const SchedulerConfig = z.strictObject({
   natsUrl: z.url(),
   /** Where the control API listens, HOST:PORT; port 0 takes a free one. It has no login: keep it on a loopback or private address. */
   api: z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/, 'HOST:PORT').default('127.0.0.1:8081'),
+  /** Further names under which the control API may be called, separated by commas; addresses, localhost and this machine's name always may. */
+  apiHosts: z.string().default('').transform((text) => text.split(',').map((name) => name.trim().toLowerCase()).filter((name) => name !== '')),
 
   /** How often every app is looked at; edges in its traffic are looked at at once. */
   tickMs: ms(200),

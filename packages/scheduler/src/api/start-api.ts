@@ -7,6 +7,7 @@ import { apiRoute, registerRoutes } from './api-route.js';
 import { appRoutes } from './app-routes.js';
 import { farmRoutes } from './farm-routes.js';
 import { instanceRoutes } from './instance-routes.js';
+import { isKnownHost } from './is-known-host.js';
 import { openApiOf } from './openapi.js';
 
 export interface RunningApi {
@@ -23,6 +24,10 @@ export async function startApi(farm: Farm, desk: WakeDesk): Promise<RunningApi> 
   const description = openApiOf(routes);
   registerRoutes(server, [...routes, apiRoute({ method: 'GET', path: '/openapi.json', summary: 'This description.', answers: z.record(z.string(), z.unknown()), handle: async () => description })]);
   answerErrors(server, farm.logger);
+  server.addHook('onRequest', async (request) => {
+    if (isKnownHost(request.headers.host, farm.config.apiHosts)) return;
+    throw new FarmError('bad-request', `the control API is not called ${request.headers.host}; the scheduler's setting apiHosts allows further names`);
+  });
   const { host, port } = hostAndPort(farm.config.api);
   try {
     const url = await server.listen({ host, port });

@@ -42,8 +42,18 @@ async function beginAll(farm: Farm, app: AppName, wish: GrowWish): Promise<Insta
   for (let left = wish.count(instances); left > 0; left--) {
     const sleeper = asleep.shift();
     const woken = sleeper === undefined ? null : await advance(farm, sleeper, 'restoring', { reason: wish.because });
-    if (woken?.kind === 'done') begun.push(woken.record);
-    else begun.push(await beginInstance(farm, record, record.template === null ? 'command' : 'template', { because: wish.because, onlyFirst: false }));
+    if (woken?.kind === 'done') {
+      begun.push(woken.record);
+      continue;
+    }
+    try {
+      begun.push(await beginInstance(farm, record, record.template === null ? 'command' : 'template', { because: wish.because, onlyFirst: false }));
+    } catch (error) {
+      // Those that have begun are brought up all the same; the next look finds what is still missing.
+      if (begun.length === 0) throw error;
+      farm.logger.warn({ err: error, app }, 'not as many instances as wanted');
+      break;
+    }
   }
   return begun;
 }

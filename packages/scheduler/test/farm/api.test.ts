@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import test from 'ava';
 import { waitUntil } from '@appshot/runtime/testing';
 import { appFile, playFarm } from './played/played-farm.js';
@@ -84,4 +85,16 @@ test('health, metrics and the description', async (t) => {
     '/apps', '/apps/{app}', '/clone', '/events', '/health', '/inspect/{id}', '/instances', '/logs/{target}', '/metrics', '/move', '/nodes', '/rids/{aid}', '/sleep', '/stop', '/template', '/top', '/wake',
   ]);
   t.deepEqual(description.paths['/wake'].post.requestBody.content['application/json'].schema.required, ['target']);
+});
+
+test('a web page that reaches it under a name of its own is refused', async (t) => {
+  const farm = await playFarm(t, { settings: { apiHosts: 'farm.example, other' } });
+  const statusAs = (host: string): Promise<number> => new Promise((resolve, reject) => {
+    request(`${farm.schedulers[0]!.url}/apps`, { headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    }).once('error', reject).end();
+  });
+  t.deepEqual(await Promise.all(['localhost:8081', '127.0.0.1', '[::1]:1', 'farm.example:80'].map(statusAs)), [200, 200, 200, 200]);
+  t.is(await statusAs('evil.example'), 400);
 });
