@@ -65,7 +65,7 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
     closer.add('visitors', () => closeFront(server, path, config.stopWithinMs));
     const address = await server.start();
     const text = address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
-    logger.info({ id, address: text }, 'gateway is open');
+    logger.info({ address: text }, 'gateway is open');
     return { id, address: text, close: () => closer.close() };
   } catch (error) {
     await closer.close();

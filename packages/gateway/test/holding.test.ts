@@ -7,6 +7,7 @@ import { TestFarm, type TestGateway } from './support/test-farm.js';
 
 const farm = new TestFarm();
 let gateway: TestGateway;
+let impatient: TestGateway;
 const sites = new Sites(farm, () => gateway);
 const answers: Record<string, () => Promise<WakeReply> | WakeReply> = {};
 let wakes: string[];
@@ -17,7 +18,8 @@ const answerAll = (is: (app: string) => boolean, reply: WakeReply): void => unan
 
 test.before(async () => {
   await farm.start();
-  gateway = await farm.gateway({ maxHeld: 300, wakeAskAgainMs: 700 });
+  gateway = await farm.gateway({ maxHeld: 300, wakeAskAgainMs: 30_000 });
+  impatient = await farm.gateway({ wakeAskAgainMs: 700 });
   wakes = await farm.onWake(answers);
 });
 test.after.always(async () => {
@@ -114,9 +116,10 @@ test('a site that cannot be woken is a 503 that says why and when to come again'
 test('whoever waits longer than the route allows is told', async (t) => {
   const { app, host } = await farm.deploy({ readyWithinMs: 100 });
   await sites.known(host);
+  await sites.known(host, impatient);
   answers[app] = hangFor(app);
   const since = performance.now();
-  const answer = await visit(gateway, host);
+  const answer = await visit(impatient, host);
   t.is(answer.status, 503);
   t.is(answer.headers['x-appshot-problem'], 'hold-timeout');
   t.truthy(answer.headers['retry-after']);
@@ -165,13 +168,13 @@ test('a scheduler that comes late or dies over a wake costs a visitor only time'
   const upstream = await sites.upstream((_incoming, response) => void response.end('late'));
   const { app, host } = await farm.deploy();
   const [aid] = await farm.registry.aids.next();
-  await sites.known(host);
+  await sites.known(host, impatient);
   let asked = 0;
   answers[app] = () => {
     asked += 1;
     return asked === 1 ? hangFor(app)() : { kind: 'ready', aid: aid!, epoch: 2, endpoint: upstream.endpoint, how: 'restore', phases };
   };
-  t.is((await visit(gateway, host)).text, 'late');
+  t.is((await visit(impatient, host)).text, 'late');
   t.is(asked, 2);
 });
 

@@ -28,6 +28,7 @@ export class Visit {
   over = false;
 
   // By position: an object of named parts would be made and thrown away with every request.
+  // eslint-disable-next-line max-params
   constructor(owner: VisitOwner, site: Site, incoming: IncomingMessage, response: GatewayResponse, request: PreparedRequest, now: number, upgradeHead: Buffer | undefined) {
     this.owner = owner;
     this.site = site;

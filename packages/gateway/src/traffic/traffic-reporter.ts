@@ -22,6 +22,8 @@ export class TrafficReporter implements TrafficWatcher {
   readonly #logger: Logger;
   readonly #sites: () => Iterable<Site>;
   #refresh: NodeJS.Timeout | undefined;
+  /** By `performance.now()`. */
+  #repeatUntil = 0;
   #stopStatus: (() => void) | undefined;
 
   constructor(bus: Bus, options: ReporterOptions, { sites, logger }: { sites: () => Iterable<Site>; logger: Logger }) {
@@ -32,9 +34,15 @@ export class TrafficReporter implements TrafficWatcher {
   }
 
   start(): void {
-    this.#refresh = setInterval(() => this.#report((site) => site.inFlight > 0), this.#options.trafficRefreshMs);
-    // What was told while NATS was away is lost; a site would seem busy, or idle, until its next visitor.
-    this.#stopStatus = this.#bus.onStatus((status) => status === 'connected' && this.#report((site) => site.lastActiveAt > 0));
+    const { trafficRefreshMs } = this.#options;
+    this.#refresh = setInterval(() => this.#report((site) => site.inFlight > 0 || this.#repeats(site)), trafficRefreshMs);
+    // What was told while NATS was away is lost: a site would seem busy, or idle, until its next visitor. Told more than
+    // once, for those who listen may be back later than this gateway.
+    this.#stopStatus = this.#bus.onStatus((status) => {
+      if (status !== 'connected') return;
+      this.#repeatUntil = performance.now() + 5 * trafficRefreshMs;
+      this.#report((site) => this.#repeats(site));
+    });
   }
 
   changed(site: Site): void {
@@ -53,6 +61,10 @@ export class TrafficReporter implements TrafficWatcher {
     clearInterval(this.#refresh);
     this.#stopStatus?.();
     this.#report((site) => site.report.timer !== undefined);
+  }
+
+  #repeats(site: Site): boolean {
+    return site.lastActiveAt > 0 && performance.now() < this.#repeatUntil;
   }
 
   #report(which: (site: Site) => boolean): void {

@@ -43,12 +43,12 @@ export class Sites {
   }
 
   /** Waits until the gateway has heard of the host name; what it is asked it refuses by itself, the site sees nothing. */
-  async known(host: string): Promise<void> {
-    await waitUntil(async () => (await this.#probe(host)).includes('x-appshot-problem: not-implemented'), { withinMs: 10_000, what: `the route of ${host}` });
+  async known(host: string, gateway = this.#gateway()): Promise<void> {
+    await waitUntil(async () => (await this.#probe(host, gateway)).includes('x-appshot-problem: not-implemented'), { withinMs: 10_000, what: `the route of ${host}` });
   }
 
-  async #probe(host: string): Promise<string> {
-    return new RawClient(this.#gateway()).send(`GET / HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n0\r\n\r\n`).all();
+  async #probe(host: string, gateway: { address: string }): Promise<string> {
+    return new RawClient(gateway).send(`GET / HTTP/1.1\r\nHost: ${host}\r\nTransfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n0\r\n\r\n`).all();
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,111 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { waitUntil } from '@appshot/runtime';
+import test from 'ava';
+import { visit } from './support/client.js';
+import { Sites } from './support/sites.js';
+import { TestFarm, type TestGateway } from './support/test-farm.js';
+
+const farm = new TestFarm();
+let gateway: TestGateway;
+const sites = new Sites(farm, () => gateway);
+
+test.before(async () => {
+  await farm.start();
+  gateway = await farm.gateway({ trafficRefreshMs: 400 });
+});
+test.after.always(async () => {
+  await farm.close();
+  await sites.close();
+});
+
+test('a request is reported when it arrives and when it ends, at once', async (t) => {
+  let finish = (): void => {};
+  const { app, host, aid, upstream } = await sites.http((_incoming, response) => (finish = () => response.end('x')));
+  const before = Date.now();
+  const answer = visit(gateway, host);
+  const busy = await farm.reported(app, (report) => report.inFlight === 1);
+  t.is(busy.gateway, gateway.id);
+  t.is(busy.arrived, 1);
+  t.true(busy.at - before < 200);
+  t.true(Math.abs(busy.lastActiveAt - before) < 500);
+  await waitUntil(() => upstream.requests === 1, { withinMs: 5_000, what: 'the request to arrive' });
+  finish();
+  await answer;
+  const ended = Date.now();
+  const idle = await farm.reported(app, (report) => report.inFlight === 0);
+  t.true(idle.at - ended < 200);
+  t.deepEqual(idle.instances.map(({ aid: id, inFlight, failed }) => ({ id, inFlight, failed })), [{ id: aid, inFlight: 0, failed: 0 }]);
+});
+
+test('nothing arrives or ends unreported, and a hundred requests make few reports', async (t) => {
+  const { app, host } = await sites.http((_incoming, response) => void response.end('x'));
+  const since = performance.now();
+  for (let n = 0; n < 100; n += 1) await visit(gateway, host);
+  const tookMs = performance.now() - since;
+  await farm.reported(app, (report) => report.inFlight === 0 && sum(app, (each) => each.arrived) === 100 && sum(app, (each) => each.instances.reduce((all, { finished }) => all + finished, 0)) === 100);
+  const reports = farm.reports.filter((report) => report.app === app).length;
+  t.true(reports <= 3 + tookMs / 20, `${reports} reports in ${tookMs} ms`);
+});
+
+function sum(app: string, value: (report: (typeof farm.reports)[number]) => number): number {
+  return farm.reports.filter((report) => report.app === app).reduce((all, report) => all + value(report), 0);
+}
+
+test('response times are those of the instance, without the wait for it', async (t) => {
+  const { app, host } = await sites.http((_incoming, response) => void setTimeout(() => response.end('x'), 300), { concurrency: 1 });
+  await Promise.all([visit(gateway, host), visit(gateway, host), visit(gateway, host)]);
+  await farm.reported(app, (report) => report.inFlight === 0 && report.arrived >= 0);
+  const times = farm.reports.filter((report) => report.app === app).flatMap(({ instances }) => instances.flatMap(({ p95Ms }) => p95Ms ?? []));
+  t.true(times.length > 0);
+  t.true(times.every((ms) => ms > 280 && ms < 590), String(times));
+});
+
+test('a long request is told again while nothing changes, for a scheduler that is new', async (t) => {
+  const { app, host } = await sites.http(() => {});
+  const controller = new AbortController();
+  const answer = visit(gateway, host, '/', { signal: controller.signal }).catch(() => {});
+  await farm.reported(app, (report) => report.inFlight === 1);
+  t.is((await farm.reported(app, (report) => report.inFlight === 1 && report.arrived === 0)).arrived, 0);
+  controller.abort();
+  await answer;
+});
+
+test('a site that nobody visits is not reported', async (t) => {
+  const { app } = await sites.http(() => {});
+  await delay(600);
+  t.is(farm.reports.filter((report) => report.app === app).length, 0);
+});
+
+test('the gateway is among the live ones, and not after its end', async (t) => {
+  const other = await farm.gateway();
+  t.true((await farm.registry.gateways.live(Date.now())).includes(other.id));
+  await other.close();
+  t.false((await farm.registry.gateways.live(Date.now())).includes(other.id));
+});
+
+test('metrics count requests, times and what is in flight, by app', async (t) => {
+  const { app, host, upstream } = await sites.http((incoming, response) => {
+    if (incoming.url === '/hang') return;
+    response.statusCode = incoming.url === '/bad' ? 500 : 200;
+    response.end('x');
+  });
+  for (const path of ['/', '/', '/bad']) await visit(gateway, host, path);
+  const controller = new AbortController();
+  const hanging = visit(gateway, host, '/hang', { signal: controller.signal }).catch(() => {});
+  await waitUntil(() => upstream.requests === 4, { withinMs: 5_000, what: 'the last request' });
+  const text = await gateway.metrics.registry.metrics();
+  const labels = `app="${app}"`;
+  for (const line of [
+    `appshot_gateway_requests_total{${labels},code="2xx",`, `appshot_gateway_requests_total{${labels},code="5xx",`,
+    `appshot_gateway_response_seconds_bucket{le="+Inf",${labels},`, `appshot_gateway_response_seconds_count{${labels},`,
+  ]) t.true(text.includes(line), `${line}\n${text}`);
+  t.regex(text, new RegExp(`requests_total\\{${labels},code="2xx",[^}]*\\} 2\\n`));
+  t.regex(text, new RegExp(`response_seconds_count\\{${labels},[^}]*\\} 3\\n`));
+  t.regex(text, new RegExp(`in_flight\\{${labels},[^}]*\\} 1\\n`));
+  controller.abort();
+  await hanging;
+  const aborted = new RegExp(`requests_total\\{${labels},code="aborted",[^}]*\\} 1\\n`);
+  await waitUntil(async () => aborted.test(await gateway.metrics.registry.metrics()), { withinMs: 5_000, what: 'the aborted request to be counted' });
+  const json = (await gateway.metrics.registry.getMetricsAsJSON()) as { name: string; type: string; aggregator?: string }[];
+  t.like(json.find(({ name }) => name === 'appshot_gateway_requests_total'), { aggregator: 'sum' });
+});
