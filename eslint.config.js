@@ -58,8 +58,9 @@ export default tseslint.config(
   {
     files: ['packages/*/src/**/*.ts'],
     rules: {
-      'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
-      'max-params': ['error', 4],
+      // The house's measures, not its law.
+      'max-lines': ['warn', { max: 300, skipBlankLines: true, skipComments: true }],
+      'max-params': ['warn', 4],
       // Standard output belongs to the command; every other package logs.
       'no-console': 'error',
     },
