@@ -35,10 +35,6 @@ void reopenPod(Pod& pod) {
     UniqueFd freeze(::openat(pod.cgroup.get(), "cgroup.freeze", O_WRONLY | O_CLOEXEC));
     if (freeze.valid()) sys("thaw a pod", [&] { return ::write(freeze.get(), "0", 1); });
   }
-  for (const auto& [controller, directory] : pod.groups.v1) {
-    UniqueFd procs(::open((directory + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
-    if (procs.valid()) pod.v1Procs.push_back(std::move(procs));
-  }
 }
 
 }  // namespace
@@ -51,7 +47,7 @@ bool Keeper::adopt(const std::string& aid) {
   try {
     FormerInstance former = readInstance(Json::parse(text), *instance);
     bool lives = former.initStart != 0 && startTimeOf(instance->pod->init) == former.initStart;
-    if (lives && !(former.ending && hasImage(aid))) {
+    if (lives && !hasImageOfToken(places, former.ending)) {
       reopenPod(*instance->pod);
       instance->phase = InstancePhase::kRunning;
       layers.retain(instance->spec.layers);
@@ -90,7 +86,7 @@ void Keeper::claimImages() {
     if (id[0] == '.') {
       janitor.remove(places.image(id));
     } else {
-      layers.retain(layersOfImage(places, id));
+      layers.retain(noteOfImage(places, id).layers);
     }
   }
 }

@@ -32,13 +32,21 @@ void ExitWatch::add(const InstancePtr& instance) {
 void ExitWatch::remove(const InstancePtr& instance) {
   std::lock_guard lock(mutex_);
   int fd = instance->pod->exits.get();
+  doubtful_.erase(fd);
   if (watched_.erase(fd) > 0) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
 void ExitWatch::run() {
   for (;;) {
     epoll_event events[32];
-    int count = sys("wait for exits", [&] { return ::epoll_wait(epoll_.get(), events, 32, -1); });
+    constexpr int kLookEveryMs = 10;
+    int timeoutMs;
+    {
+      std::lock_guard lock(mutex_);
+      timeoutMs = doubtful_.empty() ? -1 : kLookEveryMs;
+    }
+    int count = sys("wait for exits", [&] { return ::epoll_wait(epoll_.get(), events, 32, timeoutMs); });
+    lookAgain();
     for (int i = 0; i < count; ++i) {
       if (events[i].data.fd == wake_.get()) return;
       // The lock is kept over the read: a removed instance's descriptor may already be somebody else's.
@@ -48,6 +56,15 @@ void ExitWatch::run() {
       InstancePtr instance = found->second;
       readRecords(instance);
     }
+  }
+}
+
+void ExitWatch::lookAgain() {
+  std::lock_guard lock(mutex_);
+  for (auto at = doubtful_.begin(); at != doubtful_.end();) {
+    auto found = watched_.find(at->first);
+    bool isDone = found == watched_.end() || check(found->second) || --at->second == 0;
+    at = isDone ? doubtful_.erase(at) : std::next(at);
   }
 }
 
@@ -63,22 +80,25 @@ void ExitWatch::readRecords(const InstancePtr& instance) {
       instance->changed.notify_all();
     }
   }
-  if (mayBeEmpty) check(instance);
+  // A process stays in its cgroup for a moment after it was reaped.
+  constexpr int kLooks = 100;
+  if (mayBeEmpty && !check(instance)) doubtful_[instance->pod->exits.get()] = kLooks;
 }
 
-void ExitWatch::check(const InstancePtr& instance) {
+bool ExitWatch::check(const InstancePtr& instance) {
   // The init only knows of its own children: a guest, or a process that is just being started, is none yet.
   auto pids = instance->pod->groups.pids();
   for (pid_t pid : pids) {
-    if (pid != instance->pod->init) return;
+    if (pid != instance->pod->init) return false;
   }
   {
     std::lock_guard lock(instance->mutex);
-    if (instance->rootVpid < 0) return;
+    if (instance->rootVpid < 0) return false;
     instance->ended = true;
     instance->changed.notify_all();
   }
   onEmpty_(instance);
+  return true;
 }
 
 }  // namespace appshot

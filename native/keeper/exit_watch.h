@@ -20,17 +20,19 @@ class ExitWatch {
   void close();
   void add(const InstancePtr& instance);
   void remove(const InstancePtr& instance);
-  // Looks itself whether anything is left; for ends that no init hears of (a guest's).
-  void check(const InstancePtr& instance);
+  // Looks itself whether anything is left; for ends that no init hears of (a guest's). True when nothing is.
+  bool check(const InstancePtr& instance);
 
  private:
   void run();
   void readRecords(const InstancePtr& instance);
+  void lookAgain();
 
   std::function<void(InstancePtr)> onEmpty_;
   UniqueFd epoll_, wake_;
   std::mutex mutex_;
   std::map<int, InstancePtr> watched_;   // by the descriptor of the init's pipe
+  std::map<int, int> doubtful_;          // said to be empty and found not to be: how often it is still looked at
   std::thread thread_;
 };
 

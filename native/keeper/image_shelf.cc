@@ -1,10 +1,15 @@
 #include "keeper/image_shelf.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "core/sys/sys.h"
+#include "keeper/state_file.h"
 
 namespace appshot {
 
@@ -12,8 +17,17 @@ using Json = nlohmann::json;
 
 namespace {
 
-Json description(const Places& places, const std::string& id) {
-  return Json::parse(readFileIfThere(places.image(id) + "/layers.json"), nullptr, false);
+// What tells a file from another one, and from itself before somebody wrote to it.
+std::string identityOf(const std::string& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return path + " is not there";
+  return std::to_string(st.st_dev) + ":" + std::to_string(st.st_ino) + ":" + std::to_string(st.st_size) + ":" +
+         std::to_string(st.st_ctim.tv_sec) + "." + std::to_string(st.st_ctim.tv_nsec);
+}
+
+void syncDirectory(const std::string& path) {
+  UniqueFd fd = sysFd("open " + path, [&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
+  sys("sync " + path, [&] { return ::fsync(fd.get()); });
 }
 
 }  // namespace
@@ -26,24 +40,55 @@ std::vector<std::string> imagesIn(const Places& places) {
   return ids;
 }
 
-void requireImage(const Places& places, const std::string& id) {
-  struct stat st;
-  if (::stat(places.image(id).c_str(), &st) != 0) throw Error("not-found", "there is no image " + id);
-}
-
-std::vector<std::string> layersOfImage(const Places& places, const std::string& id) {
-  Json json = description(places, id);
-  std::vector<std::string> layers;
-  if (!json.is_object() || !json.contains("layers") || !json["layers"].is_array()) return layers;
-  for (const auto& layer : json["layers"]) {
-    if (layer.is_string()) layers.push_back(layer);
+ImageNote noteOfImage(const Places& places, const std::string& id) {
+  try {
+    Json json = Json::parse(readFile(places.image(id) + "/keeper.json"));
+    return {json.at("layers").get<std::vector<std::string>>(), json.at("bytes").get<uint64_t>(), json.at("token").get<std::string>()};
+  } catch (const std::exception&) {
+    return {};
   }
-  return layers;
 }
 
-uint64_t bytesOfImage(const Places& places, const std::string& id) {
-  Json json = description(places, id);
-  return json.is_object() && json.contains("bytes") && json["bytes"].is_number_unsigned() ? json["bytes"].get<uint64_t>() : 0;
+bool hasImageOfToken(const Places& places, const std::string& token) {
+  if (token.empty()) return false;
+  for (const auto& id : imagesIn(places)) {
+    if (noteOfImage(places, id).token == token) return true;
+  }
+  return false;
+}
+
+void writeNote(const std::string& directory, const ImageNote& note) {
+  replaceFile(directory + "/keeper.json", Json{{"layers", note.layers}, {"bytes", note.bytes}, {"token", note.token}}.dump(), true);
+  syncDirectory(directory);
+}
+
+void publishImage(const Places& places, const std::string& directory, const std::string& id) {
+  std::string place = places.image(id);
+  bool replaces = ::access(place.c_str(), F_OK) == 0;
+  sys("put image " + id + " into its place", [&] {
+    return ::renameat2(AT_FDCWD, directory.c_str(), AT_FDCWD, place.c_str(), replaces ? RENAME_EXCHANGE : RENAME_NOREPLACE);
+  });
+  syncDirectory(places.images());
+}
+
+std::shared_ptr<Image> OpenImages::open(const std::string& id) {
+  std::string directory = places_.image(id);
+  if (::access(directory.c_str(), F_OK) != 0) throw Error("not-found", "there is no image " + id);
+  std::string identity = identityOf(directory + "/image.bin") + " " + identityOf(directory + "/pages.bin");
+  {
+    std::lock_guard lock(mutex_);
+    auto known = images_.find(id);
+    if (known != images_.end() && known->second.identity == identity) return known->second.image;
+  }
+  auto image = openImage(directory);
+  std::lock_guard lock(mutex_);
+  images_[id] = {identity, image};
+  return image;
+}
+
+void OpenImages::drop(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  images_.erase(id);
 }
 
 }  // namespace appshot

@@ -1,19 +1,52 @@
-// The images of an engine: DIR/images/<id>, each with a list of the file-system layers that it needs.
+// The images of an engine: DIR/images/<id>, each with the core's files and `keeper.json`: which file-system layers it needs, how
+// many bytes it takes, and a token that tells it from an earlier image of the same id.
 #pragma once
 
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
+#include "core/restore/restore.h"
 #include "keeper/places.h"
 
 namespace appshot {
 
+struct ImageNote {
+  std::vector<std::string> layers;       // uppermost first
+  uint64_t bytes = 0;
+  std::string token;
+};
+
 // Ids of whole images.
 std::vector<std::string> imagesIn(const Places& places);
-// Throws Error `not-found`.
-void requireImage(const Places& places, const std::string& id);
-// Uppermost first. Empty when the list cannot be read: the image then cannot be restored, but it can be removed.
-std::vector<std::string> layersOfImage(const Places& places, const std::string& id);
-uint64_t bytesOfImage(const Places& places, const std::string& id);
+// Empty when it cannot be read: the image then cannot be restored, but it can be removed.
+ImageNote noteOfImage(const Places& places, const std::string& id);
+bool hasImageOfToken(const Places& places, const std::string& token);
+
+// Writes the note into an image that is not in its place yet.
+void writeNote(const std::string& directory, const ImageNote& note);
+// Puts a whole image into its place at once, durably. What was there before ends at `directory`.
+void publishImage(const Places& places, const std::string& directory, const std::string& id);
+
+// Images that were opened and verified, as long as their files are what they were.
+class OpenImages {
+ public:
+  explicit OpenImages(const Places& places) : places_(places) {}
+  // Throws Error `not-found`, `image-invalid`, `environment-mismatch`.
+  std::shared_ptr<Image> open(const std::string& id);
+  void drop(const std::string& id);
+
+ private:
+  struct Entry {
+    std::string identity;
+    std::shared_ptr<Image> image;
+  };
+
+  const Places& places_;
+  std::mutex mutex_;
+  std::map<std::string, Entry> images_;
+};
 
 }  // namespace appshot

@@ -56,6 +56,9 @@ struct Instance {
 
   // Somebody wants it gone: a launch that waits for it to be ready gives up.
   std::atomic<bool> unwanted{false};
+  // CLOCK_MONOTONIC microseconds until which no snapshot begins: a cancellation may overtake the request it is meant for.
+  double noSnapshotUntilUs = 0;
+
   // Set by cancelSnapshot, read by the snapshot that runs.
   std::atomic<bool> cancelSnapshot{false};
 };

@@ -7,7 +7,9 @@
 
 #include <cstdio>
 
+#include "core/fill/filler.h"
 #include "core/pod/owner.h"
+#include "core/restore/nursery.h"
 #include "core/sys/sys.h"
 #include "keeper/address_claim.h"
 #include "keeper/signal_names.h"
@@ -36,10 +38,15 @@ Keeper::Keeper(Places where, KeeperSettings set)
       bases(places.engine),
       maker(owner, bases.stage(), cgroups, network),
       pods(maker),
+      images(places),
+      zygotes(*this),
       exits([this](InstancePtr instance) { workers.run([this, instance] { ended(instance); }); }) {}
 
 void Keeper::start() {
   bases.start();  // before there is another thread
+  // Now, so that no wake has to.
+  Nursery::instance();
+  prepareFiller();
   makeDirectory(places.instances());
   makeDirectory(places.images());
   janitor.start();
@@ -99,6 +106,7 @@ bool Keeper::idle() const { return instances.size() == 0; }
 
 void Keeper::close() {
   workers.close();
+  zygotes.close();
   pods.close();
   exits.close();
   bool nothingRuns = instances.size() == 0;
@@ -114,7 +122,7 @@ void Keeper::close() {
   for (const std::string& path : {places.instances(), places.images(), places.layers()}) ::rmdir(path.c_str());
 }
 
-void Keeper::remember(const Instance& instance, bool ending) const {
+void Keeper::remember(const Instance& instance, const std::string& ending) const {
   replaceFile(places.state(instance.aid), jsonOf(instance, ending).dump());
 }
 
@@ -127,6 +135,10 @@ void Keeper::forget(const InstancePtr& instance) {
   if (instance->pod) exits.remove(instance);
   instances.remove(instance->aid);
   ::unlink(places.state(instance->aid).c_str());
+  dismantle(instance);
+}
+
+void Keeper::dismantle(const InstancePtr& instance) {
   std::vector<std::string> held = instance->spec.layers;
   if (!instance->layer.empty()) held.push_back(instance->layer);
   // An overlay keeps what it needs of removed layers until its mount is gone with the pod.

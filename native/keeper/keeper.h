@@ -13,11 +13,13 @@
 #include "core/pod/pod_maker.h"
 #include "core/pod/pod_pool.h"
 #include "keeper/exit_watch.h"
+#include "keeper/image_shelf.h"
 #include "keeper/instance.h"
 #include "keeper/janitor.h"
 #include "keeper/layer_store.h"
 #include "keeper/places.h"
 #include "keeper/worker_pool.h"
+#include "keeper/zygotes.h"
 
 namespace appshot {
 
@@ -43,10 +45,12 @@ class Keeper {
   void configure(const std::optional<std::vector<std::string>>& addresses, size_t podsReady);
 
   // Writes down a running instance for the next keeper.
-  void remember(const Instance& instance, bool ending = false) const;
+  void remember(const Instance& instance, const std::string& ending = "") const;
   // Takes an instance out of the table and away: its pod, its layer, its files (its log stays while it has an image).
   // The caller holds `instance.operation`.
   void forget(const InstancePtr& instance);
+  // The part of that for what is in no table: gives back pod, layers and files.
+  void dismantle(const InstancePtr& instance);
   bool hasImage(const std::string& id) const;
 
   // Tells every connected client.
@@ -64,6 +68,8 @@ class Keeper {
   PodMaker maker;
   PodPool pods;
   InstanceTable instances;
+  OpenImages images;
+  Zygotes zygotes;
   WorkerPool workers;
   ExitWatch exits;
 

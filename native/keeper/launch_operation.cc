@@ -1,17 +1,17 @@
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
 
 #include "core/launch/readiness.h"
 #include "core/sys/sys.h"
 #include "keeper/answers.h"
+#include "keeper/arrival.h"
 #include "keeper/facts_error.h"
 #include "keeper/launch_plan.h"
 #include "keeper/operations.h"
 #include "keeper/request_fields.h"
 #include "keeper/signal_names.h"
-#include "keeper/view_plan.h"
 
 namespace appshot {
 
@@ -58,32 +58,13 @@ void awaitReady(Keeper& keeper, Instance& instance, const LaunchRequest& request
                    {{"lastLines", lastLines(keeper.places.log(instance.aid))}});
 }
 
-// The log belongs to the application's user, so that a program may open /dev/stdout again.
-void makeInstanceFiles(Keeper& keeper, const Instance& instance) {
-  std::string directory = keeper.places.instance(instance.aid);
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) throwErrno("make directory " + directory, errno);
-  std::string log = keeper.places.log(instance.aid);
-  UniqueFd fd = sysFd("make " + log, [&] { return ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600); });
-  sys("give the log to the application", [&] { return ::fchown(fd.get(), instance.spec.uid, instance.spec.gid); });
-}
-
 void startInstance(Keeper& keeper, const InstancePtr& instance, LaunchRequest& request, Stopwatch& watch) {
   keeper.bases.refreshRoot();
-  makeInstanceFiles(keeper, *instance);
-  instance->layer = keeper.layers.create();
-  PreparedView prepared = prepareView(instance->aid, instance->spec, instance->layer, keeper.bases, keeper.layers, keeper.places);
-  furnishForLaunch(instance->spec, prepared);
-  furnishName(instance->aid, prepared);
-  watch.lap("view");
-  instance->pod = keeper.pods.take();
-  watch.lap("pod");
-  showView(prepared.view, prepared.detached, *instance->pod);
-  instance->pod->groups.limit(instance->spec.limits);
+  makeView(keeper, *instance, Furnishing::kNew, &watch);
   Started started = startApplication(programOf(instance->spec), *instance->pod);
   instance->root = started.pid;
   instance->rootVpid = started.vpid;
-  keeper.remember(*instance);
-  keeper.exits.add(instance);
+  settle(keeper, instance);
   watch.lap("start");
   awaitReady(keeper, *instance, request);
   watch.lap("ready");
@@ -107,16 +88,8 @@ Answer launchInstance(Call call) {
     keeper.forget(instance);
     throw;
   }
-  bool hasEnded;
-  {
-    std::lock_guard lock(instance->mutex);
-    instance->phase = InstancePhase::kRunning;
-    hasEnded = instance->ended;
-  }
-  Answer answer = runningJson(*instance, watch.phases);
-  // It ended while nobody but this launch looked at it; the watch has said so already and will not say it again.
-  if (hasEnded) keeper.exits.check(instance);
-  return answer;
+  open(keeper, instance);
+  return runningJson(*instance, watch.phases);
 }
 
 }  // namespace appshot

@@ -43,16 +43,9 @@ std::string LayerStore::create() {
   return id;
 }
 
-std::string LayerStore::copy(const std::string& id) {
-  std::string made = create();
-  try {
-    copyLayerTree(rootOf(id), rootOf(made), LayerFiles::kCopied);
-    copyLayerTree(cwdOf(id), cwdOf(made), LayerFiles::kCopied);
-  } catch (...) {
-    release({made});
-    throw;
-  }
-  return made;
+void LayerStore::copyInto(const std::string& from, const std::string& to) {
+  copyLayerTree(rootOf(from), rootOf(to), LayerFiles::kCopied);
+  copyLayerTree(cwdOf(from), cwdOf(to), LayerFiles::kCopied);
 }
 
 std::string LayerStore::merge(const std::vector<std::string>& ids) {

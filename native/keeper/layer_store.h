@@ -22,8 +22,8 @@ class LayerStore {
 
   // An empty layer with one reference.
   std::string create();
-  // A copy of a layer whose instance stands still, with one reference. Throws Error `disk-full`.
-  std::string copy(const std::string& id);
+  // Fills an empty layer with a copy of one whose instance stands still. Throws Error `disk-full`.
+  void copyInto(const std::string& from, const std::string& to);
   // One layer, with one reference, that reads as the given ones on top of each other (uppermost first). They must be in no
   // instance's hands: files are shared with them.
   std::string merge(const std::vector<std::string>& ids);

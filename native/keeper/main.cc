@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/fill/filler.h"
 #include "core/sys/sys.h"
 #include "keeper/daemon.h"
 #include "keeper/keeper.h"
@@ -98,6 +99,7 @@ int run(const Arguments& arguments, Daemon& daemon) {
 }  // namespace appshot
 
 int main(int argc, char** argv) {
+  appshot::becomeFillerIfAsked(argc, argv);
   appshot::Daemon daemon;
   try {
     auto arguments = appshot::readArguments(argc, argv);

@@ -16,6 +16,8 @@ const std::map<std::string, Operation>& operations() {
   static const std::map<std::string, Operation> all = {
       {"hello", hello},        {"launch", launchInstance}, {"stop", stopInstance},   {"list", listInstances},
       {"ps", listProcesses},   {"kill", killProcesses},    {"exec", execGuest},      {"configure", configureKeeper},
+      {"snapshot", snapshotInstance}, {"cancelSnapshot", cancelSnapshot}, {"restore", restoreInstance}, {"clone", cloneImage},
+      {"warm", warmImage},     {"inspect", inspectImageOrInstance},       {"removeImage", removeImage},
   };
   return all;
 }

@@ -31,5 +31,12 @@ Answer listProcesses(Call call);
 Answer killProcesses(Call call);
 Answer execGuest(Call call);
 Answer configureKeeper(Call call);
+Answer snapshotInstance(Call call);
+Answer cancelSnapshot(Call call);
+Answer restoreInstance(Call call);
+Answer cloneImage(Call call);
+Answer warmImage(Call call);
+Answer inspectImageOrInstance(Call call);
+Answer removeImage(Call call);
 
 }  // namespace appshot

@@ -174,7 +174,7 @@ Answer listInstances(Call call) {
                        {"cpuUs", usage.cpuUs}});
   }
   Answer images = Answer::array();
-  for (const auto& id : imagesIn(call.keeper.places)) images.push_back({{"id", id}, {"bytes", bytesOfImage(call.keeper.places, id)}});
+  for (const auto& id : imagesIn(call.keeper.places)) images.push_back({{"id", id}, {"bytes", noteOfImage(call.keeper.places, id).bytes}});
   return {{"running", running}, {"images", images}, {"podsFree", call.keeper.pods.ready()}};
 }
 

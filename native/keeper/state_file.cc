@@ -50,7 +50,7 @@ InstanceSpec specOf(const Json& json) {
   }
 }
 
-Json jsonOf(const Instance& instance, bool ending) {
+Json jsonOf(const Instance& instance, const std::string& ending) {
   return {{"aid", instance.aid},
           {"spec", jsonOf(instance.spec)},
           {"layer", instance.layer},

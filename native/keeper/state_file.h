@@ -13,13 +13,13 @@ nlohmann::json jsonOf(const InstanceSpec& spec);
 // Throws Error `image-invalid` when a field is missing or of a wrong type.
 InstanceSpec specOf(const nlohmann::json& json);
 
-// The whole state of a running instance. `ending`: it is about to be replaced by its image; where that image is whole, the
-// instance must not run on.
-nlohmann::json jsonOf(const Instance& instance, bool ending);
+// The whole state of a running instance. `ending`: the token of an image that is about to replace it; where an image with that
+// token is in its place, the instance must not run on.
+nlohmann::json jsonOf(const Instance& instance, const std::string& ending);
 // Fills in everything but the pod's descriptors. Returns the init's start time (clock ticks since boot) and `ending`.
 struct FormerInstance {
   unsigned long long initStart = 0;
-  bool ending = false;
+  std::string ending;
 };
 FormerInstance readInstance(const nlohmann::json& json, Instance& instance);
 

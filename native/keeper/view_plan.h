@@ -19,7 +19,8 @@ struct PreparedView {
   std::vector<std::shared_ptr<BaseView>> bases;
 };
 
-// Mounts the trees of an instance: its own layer, those of its image, the host's. Makes the work directories.
+// Mounts the trees of an instance: its own layer, those of its image, the host's. Makes the work directories below those of
+// `aid`, which must exist.
 PreparedView prepareView(const std::string& aid, const InstanceSpec& spec, const std::string& layer, BaseViews& bases,
                          const LayerStore& layers, const Places& places);
 

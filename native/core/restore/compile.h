@@ -82,5 +82,7 @@ struct SignalFrame {
   uint64_t target = 0;
 };
 SignalFrame buildSignalFrame(const Process& process, const Thread& thread);
+// The frame that makes the thread run the configurator first, and then go on with `then`, which it lies below.
+SignalFrame buildConfiguratorFrame(const Process& process, const Thread& thread, const SignalFrame& then);
 
 }  // namespace appshot

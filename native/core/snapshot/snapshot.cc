@@ -33,6 +33,7 @@ namespace {
 
 constexpr int kStopWithinMs = 1000;
 constexpr double kFillWithinUs = 10e6;
+constexpr double kRestWithinUs = 2e6;
 
 class PhaseClock {
  public:
@@ -86,6 +87,11 @@ void readClocks(pid_t pid, State& state) {
     int64_t& value = clock == "monotonic" || clock == "1" ? state.monotonicNs : state.boottimeNs;
     value += seconds * 1'000'000'000ll + nanos;
   }
+}
+
+bool allAtRest(StoppedTree& tree) {
+  return std::all_of(tree.processes().begin(), tree.processes().end(),
+                     [](const StoppedProcess& process) { return process.zombie || waitsInKernel(process.threads.front().registers()); });
 }
 
 void refuseZombies(StoppedTree& tree) {
@@ -266,8 +272,17 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
   PageWriter pages(request.imageDir + "/pages.bin");
   clock.done("look");
 
-  double stoppedAt = monotonicUs();
-  std::optional<StoppedTree> tree(std::in_place, pod, kStopWithinMs);
+  double stoppedAt = 0;
+  std::optional<StoppedTree> tree;
+  // A clone's first threads start with a call into their libraries, so a template is taken when they wait.
+  for (double deadlineUs = monotonicUs() + kRestWithinUs;;) {
+    stoppedAt = monotonicUs();
+    tree.emplace(pod, kStopWithinMs);
+    if (!request.keepRunning || allAtRest(*tree)) break;
+    tree.reset();
+    if (monotonicUs() > deadlineUs) throw Error("unsupported-state", "the instance is busy: its processes did not come to rest within 2 s; make the template later");
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
   clock.done("stop");
   refuseZombies(*tree);
   State state = collectState(*tree, pod, previews, pages);

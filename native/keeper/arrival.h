@@ -1,0 +1,31 @@
+// What launch, restore and clone have in common: how an instance gets its files, its pod and its view.
+#pragma once
+
+#include <string>
+
+#include "core/restore/restore.h"
+#include "keeper/answers.h"
+#include "keeper/instance.h"
+#include "keeper/keeper.h"
+
+namespace appshot {
+
+enum class Furnishing {
+  kNew,        // a launch: everything that a new application finds
+  kName,       // a clone: its own name
+  kAsItIs,     // the same instance again
+};
+
+// Fills in what the image says of an instance, and holds on to its layers. Throws Error `image-invalid`.
+void describeFromImage(Keeper& keeper, const Image& image, Instance& instance);
+
+// Directory, log, layer, pod and view of `instance`, whose spec is filled in. What was made stays with the instance when it
+// throws, for Keeper::forget or dismantle to take away.
+void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwatch* watch = nullptr);
+
+// The instance's processes run: writes it down, watches it.
+void settle(Keeper& keeper, const InstancePtr& instance);
+// Lets operations see it.
+void open(Keeper& keeper, const InstancePtr& instance);
+
+}  // namespace appshot

@@ -1,0 +1,245 @@
+// snapshot and cancelSnapshot: an instance becomes an image.
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "core/snapshot/snapshot.h"
+#include "core/sys/sys.h"
+#include "keeper/answers.h"
+#include "keeper/facts_error.h"
+#include "keeper/operations.h"
+#include "keeper/request_fields.h"
+#include "keeper/state_file.h"
+#include "keeper/zygotes.h"
+
+namespace appshot {
+
+namespace {
+
+// Layers above which the older ones are merged: each is one more directory that every look-up of a file goes through.
+constexpr size_t kLongestChain = 4;
+
+struct SnapshotWish {
+  std::string aid, image;
+  bool keepRunning = false;
+};
+
+SnapshotWish readWish(const Json& params) {
+  RequestFields fields(params, "snapshot");
+  SnapshotWish wish;
+  wish.aid = fields.text("aid");
+  wish.image = fields.text("image", wish.aid);
+  wish.keepRunning = fields.flag("keepRunning", false);
+  fields.done();
+  checkName(wish.aid, "AID");
+  checkName(wish.image, "image");
+  return wish;
+}
+
+// False when a visitor's cancellation came first.
+bool enterSnapshot(Instance& instance) {
+  std::lock_guard lock(instance.mutex);
+  if (instance.phase != InstancePhase::kRunning || instance.ended) throw Error("illegal-transition", "instance " + instance.aid + " is ending");
+  if (instance.guests > 0) {
+    throw FactsError("unsupported-state", "a command runs in " + instance.aid + " beside its application (shot exec): let it end first",
+                     {{"resources", {"a command started by exec"}}});
+  }
+  if (monotonicUs() < instance.noSnapshotUntilUs) return false;
+  instance.cancelSnapshot = false;
+  instance.phase = InstancePhase::kSnapshotting;
+  return true;
+}
+
+void leaveSnapshot(Keeper& keeper, const InstancePtr& instance) {
+  bool hasEnded;
+  {
+    std::lock_guard lock(instance->mutex);
+    instance->phase = InstancePhase::kRunning;
+    instance->changed.notify_all();
+    hasEnded = instance->ended;
+  }
+  if (hasEnded) keeper.exits.check(instance);
+}
+
+void refuseUnsupported(const Instance& instance) {
+  auto resources = findUnsupported(*instance.pod);
+  if (resources.empty()) return;
+  std::string all;
+  for (const auto& resource : resources) all += (all.empty() ? "" : "; ") + resource;
+  throw FactsError("unsupported-state", instance.aid + " cannot be saved and runs on: " + all, {{"resources", resources}});
+}
+
+// One snapshot under way. What it made and did not give to an image goes when it ends.
+class Undertaking {
+ public:
+  Undertaking(Keeper& keeper, InstancePtr instance, const SnapshotWish& wish) : keeper_(keeper), instance_(std::move(instance)), wish_(wish) {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    token_ = std::to_string(::getpid()) + "-" + std::to_string(now.tv_sec) + "." + std::to_string(now.tv_nsec);
+    directory_ = keeper.places.images() + "/." + wish.image + "-" + token_;
+  }
+  ~Undertaking() {
+    keeper_.layers.release(held_);
+    keeper_.janitor.remove(directory_);
+  }
+
+  SnapshotResult run() {
+    planLayers();
+    InstanceSpec spec = instance_->spec;
+    spec.layers = note_.layers;
+    SnapshotRequest request;
+    request.pod = instance_->pod.get();
+    request.imageDir = directory_;
+    request.meta = Json{{"aid", instance_->aid}, {"spec", jsonOf(spec)}}.dump();
+    request.keepRunning = wish_.keepRunning;
+    if (!instance_->image.empty() && keeper_.hasImage(instance_->image)) request.wokenFrom = keeper_.places.image(instance_->image);
+    request.cancel = &instance_->cancelSnapshot;
+    SnapshotResult result = takeSnapshot(request, [this] { whileStopped(); }, [this] { beforeEnd(); });
+    if (!result.cancelled && wish_.keepRunning) publish("");
+    return result;
+  }
+  uint64_t bytes() const { return note_.bytes; }
+
+ private:
+  void planLayers() {
+    std::vector<std::string> lowers = instance_->spec.layers;
+    if (lowers.size() >= kLongestChain) {
+      lowers = {keeper_.layers.merge(lowers)};
+      held_.push_back(lowers[0]);
+    }
+    std::string own = instance_->layer;
+    if (wish_.keepRunning) {
+      own = keeper_.layers.create();
+      held_.push_back(own);
+    }
+    note_.layers = lowers;
+    note_.layers.insert(note_.layers.begin(), own);
+    note_.token = token_;
+  }
+
+  void whileStopped() {
+    if (wish_.keepRunning) keeper_.layers.copyInto(instance_->layer, note_.layers[0]);
+  }
+
+  void beforeEnd() {
+    // From here on a keeper that finds both the image in its place and the instance ends the instance.
+    publish(token_);
+    std::lock_guard lock(instance_->mutex);
+    instance_->phase = InstancePhase::kStopping;
+  }
+
+  void publish(const std::string& endingToken) {
+    for (const auto& layer : note_.layers) {
+      bool isNew = layer == note_.layers[0] || std::find(held_.begin(), held_.end(), layer) != held_.end();
+      if (isNew) keeper_.layers.sync(layer);
+    }
+    note_.bytes = keeper_.layers.bytes(note_.layers[0]) + bytesIn(directory_);
+    writeNote(directory_, note_);
+    if (!endingToken.empty()) keeper_.remember(*instance_, endingToken);
+    ImageNote replaced = noteOfImage(keeper_.places, wish_.image);
+    keeper_.layers.retain(note_.layers);
+    try {
+      publishImage(keeper_.places, directory_, wish_.image);
+    } catch (...) {
+      keeper_.layers.release(note_.layers);
+      throw;
+    }
+    keeper_.layers.release(replaced.layers);
+    keeper_.zygotes.drop(wish_.image);
+    keeper_.images.drop(wish_.image);
+  }
+
+  static uint64_t bytesIn(const std::string& directory);
+
+  Keeper& keeper_;
+  InstancePtr instance_;
+  const SnapshotWish& wish_;
+  std::string token_, directory_;
+  ImageNote note_;
+  std::vector<std::string> held_;        // layers made for this image, one reference each
+};
+
+uint64_t Undertaking::bytesIn(const std::string& directory) {
+  uint64_t bytes = 0;
+  for (const auto& name : listDirectory(directory)) bytes += std::filesystem::file_size(directory + "/" + name);
+  return bytes;
+}
+
+Answer cancelledAnswer(const SnapshotWish& wish) {
+  return {{"image", wish.image}, {"bytes", 0}, {"stoppedMs", 0.0}, {"phases", Answer::object()}, {"cancelled", true}};
+}
+
+// Checks the new image in the background: the first wake then finds it checked.
+void openLater(Keeper& keeper, const std::string& id) {
+  keeper.workers.run([&keeper, id] {
+    try {
+      keeper.images.open(id);
+    } catch (const Error&) {
+      // Whoever restores it is told.
+    }
+  });
+}
+
+}  // namespace
+
+Answer snapshotInstance(Call call) {
+  SnapshotWish wish = readWish(call.params);
+  Keeper& keeper = call.keeper;
+  InstancePtr instance = keeper.instances.get(wish.aid);
+  std::lock_guard operation(instance->operation);
+  if (keeper.instances.find(wish.aid) != instance) throw Error("not-found", "instance " + wish.aid + " has ended");
+  if (!enterSnapshot(*instance)) return cancelledAnswer(wish);
+  SnapshotResult result;
+  uint64_t bytes = 0;
+  try {
+    refuseUnsupported(*instance);
+    Undertaking undertaking(keeper, instance, wish);
+    result = undertaking.run();
+    bytes = undertaking.bytes();
+  } catch (...) {
+    bool isOver;
+    {
+      std::lock_guard lock(instance->mutex);
+      isOver = instance->phase == InstancePhase::kStopping;
+    }
+    // After the image was in its place there is nothing to go back to.
+    if (isOver) keeper.forget(instance);
+    else leaveSnapshot(keeper, instance);
+    throw;
+  }
+  if (result.cancelled || wish.keepRunning) leaveSnapshot(keeper, instance);
+  else keeper.forget(instance);
+  if (!result.cancelled) openLater(keeper, wish.image);
+  return {{"image", wish.image},
+          {"bytes", bytes},
+          {"stoppedMs", result.stoppedUs / 1000},
+          {"phases", phasesJson(result.phases)},
+          {"cancelled", result.cancelled}};
+}
+
+Answer cancelSnapshot(Call call) {
+  RequestFields fields(call.params, "cancelSnapshot");
+  std::string aid = fields.text("aid");
+  fields.done();
+  checkName(aid, "AID");
+  Keeper& keeper = call.keeper;
+  InstancePtr instance = keeper.instances.find(aid);
+  if (instance) {
+    constexpr double kGuardUs = 1e6;
+    instance->cancelSnapshot = true;
+    {
+      std::lock_guard lock(instance->mutex);
+      // None is under way: the request for it may still be on its way.
+      if (instance->phase == InstancePhase::kRunning) instance->noSnapshotUntilUs = monotonicUs() + kGuardUs;
+    }
+    // Its end, either way.
+    std::lock_guard operation(instance->operation);
+    if (keeper.instances.find(aid) == instance) return {{"kind", "running"}};
+  }
+  if (keeper.hasImage(aid)) return {{"kind", "slept"}};
+  throw Error("not-found", "there is no instance and no image " + aid);
+}
+
+}  // namespace appshot
