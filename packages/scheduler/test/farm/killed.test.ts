@@ -21,6 +21,7 @@ test('kill -9 of the scheduler at any moment: every visitor is answered, the mem
   let scheduler = await spawnScheduler(t, farm);
   const deployed = await fetch(`${scheduler.url}/apps`, { method: 'POST', body: JSON.stringify(appFile('shop', 'scale: { idleMs: 150 }')), headers: { 'content-type': 'application/json' } });
   t.is(deployed.status, 200);
+  farm.gateway.askAgainMs = 3_000;
   farm.agent.startMs = 120;
   farm.agent.snapshotMs = 120;
   let visits = 0;

@@ -12,6 +12,8 @@ export interface Visit { readonly status: number; readonly body: string; readonl
 export class PlayedGateway {
   readonly id: string;
   readonly routes = new Map<string, Route>();
+  /** A wake that is not answered for so long is asked for again, milliseconds. */
+  askAgainMs = 20_000;
   readonly #bus: Bus;
   readonly #registry: Registry;
   readonly #counts = new Map<string, Counts>();
@@ -95,7 +97,7 @@ export class PlayedGateway {
   #wake(app: string): Promise<WakeReply | null> {
     const known = this.#waking.get(app);
     if (known !== undefined) return known;
-    const asked = this.#bus.call(wake, { app, gateway: this.id }, { timeoutMs: 3_000 }).catch(async (error: unknown) => {
+    const asked = this.#bus.call(wake, { app, gateway: this.id }, { timeoutMs: this.askAgainMs }).catch(async (error: unknown) => {
       const { code } = FarmError.from(error);
       if (code !== 'timeout' && code !== 'unavailable') throw error;
       await delay(100);
