@@ -66,7 +66,8 @@ static json processToJson(const Process& p) {
           {"actions", p.actions}, {"queued", p.queued}, {"timers", p.timers}, {"posixTimers", p.posixTimers}, {"locks", p.locks},
           {"limits", p.limits}, {"cwd", p.cwd}, {"root", p.root}, {"umask", p.umask}, {"dumpable", p.dumpable}, {"subreaper", p.subreaper},
           {"thpDisabled", p.thpDisabled}, {"membarrier", p.membarrier}, {"oomScoreAdj", p.oomScoreAdj},
-          {"gadgetSyscall", p.gadgetSyscall}, {"gadgetSigreturn", p.gadgetSigreturn}};
+          {"gadgetSyscall", p.gadgetSyscall}, {"gadgetSigreturn", p.gadgetSigreturn},
+          {"configurator", p.configurator}};
 }
 
 static Process processFromJson(const json& from) {
@@ -98,6 +99,7 @@ static Process processFromJson(const json& from) {
   from.at("oomScoreAdj").get_to(p.oomScoreAdj);
   from.at("gadgetSyscall").get_to(p.gadgetSyscall);
   from.at("gadgetSigreturn").get_to(p.gadgetSigreturn);
+  from.at("configurator").get_to(p.configurator);
   return p;
 }
 

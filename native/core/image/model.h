@@ -228,6 +228,8 @@ struct Process {
   int32_t oomScoreAdj = 0;
   // Instructions of the program itself over which the restorer leaves; see snapshot/gadgets.h.
   uint64_t gadgetSyscall = 0, gadgetSigreturn = 0;
+  // What a clone's first thread runs before it goes on; 0 without the preloaded library. See configurator/.
+  uint64_t configurator = 0;
 };
 
 struct IpcSegment {   // SysV shared memory

@@ -58,6 +58,7 @@ void makeDevices(const std::string& dev) {
 void makeRun(const std::string& run) {
   makeDirectory(run + "/lock", 01777);
   makeDirectory(run + "/appshot", 0755);
+  makeDirectory(run + "/appshot/stage", 0755);
   UniqueFd log = sysFd("make log's place", [&] { return ::open((run + "/appshot/log").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644); });
 }
 

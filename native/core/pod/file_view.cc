@@ -71,12 +71,16 @@ void attach(int mount, const std::string& at) {
 
 void enterView() {
   sys("enter view", [] { return ::chdir("/view"); });
-  // Stacks the old root on the new one, from where it is unmounted: no directory of the view is needed for it.
-  sys("change root", [] { return static_cast<int>(::syscall(SYS_pivot_root, ".", ".")); });
-  sys("unmount stage", [] { return ::umount2(".", MNT_DETACH); });
+  sys("change root", [] { return static_cast<int>(::syscall(SYS_pivot_root, ".", kStageInView + 1)); });
 }
 
 }  // namespace
+
+void unmountStage(const Pod& pod) {
+  InNamespaces inPod(pod.initPidfd.get(), CLONE_NEWNS);
+  // EINVAL: it has been done.
+  if (::umount2(kStageInView, MNT_DETACH) != 0 && errno != EINVAL && errno != ENOENT) throwErrno("unmount stage", errno);
+}
 
 UniqueFd mountOverlay(const std::vector<std::string>& lowers, const std::string& upper, const std::string& work) {
   UniqueFd context = sysFd("open overlay", [] { return fsopen("overlay"); });

@@ -40,6 +40,11 @@ DetachedView mountTrees(const FileView& view);
 // Runs on a thread of its own root and cwd (see InNamespaces).
 void showView(const FileView& view, const DetachedView& detached, const Pod& pod);
 
+// Takes the pod's old root away, which showView() leaves at kStageInView: an unmount waits for a grace period of the kernel,
+// and no wake should. Nothing is in it that an application could not see anyway.
+void unmountStage(const Pod& pod);
+inline constexpr const char* kStageInView = "/run/appshot/stage";
+
 // A new overlay that is attached nowhere.
 UniqueFd mountOverlay(const std::vector<std::string>& lowers, const std::string& upper, const std::string& work);
 

@@ -86,10 +86,7 @@ Pod PodMaker::startInit(unsigned number, const PodCgroup& cgroup) const {
   UniqueFd exitsWrite(exits[1]);
   sys("make pod's pipe", [&] { return ::pipe2(report, O_CLOEXEC); });
   UniqueFd reportRead(report[0]), reportWrite(report[1]);
-  std::vector<int> v1Procs;
-  auto v1Files = cgroup.openV1Procs();
-  for (const auto& fd : v1Files) v1Procs.push_back(fd.get());
-  StagePlan plan{stage_.c_str(), v1Procs.data(), static_cast<int>(v1Procs.size()), exits[0], exits[1], init_.get(), report[1]};
+  StagePlan plan{stage_.c_str(), exits[0], exits[1], init_.get(), report[1]};
   int pidfd = -1;
   constexpr uint64_t spaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
   pod.init = sys("clone the pod's first process", [&] { return cloneInto(spaces, &pidfd, pod.cgroup.get()); });

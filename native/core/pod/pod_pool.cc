@@ -120,7 +120,19 @@ size_t PodPool::ready() const {
 
 void PodPool::drain() {
   std::unique_lock lock(mutex_);
+  ++draining_;
+  changed_.notify_all();
   changed_.wait(lock, [this] { return leaving_.empty() && unmaking_ == 0; });
+  --draining_;
+}
+
+void PodPool::giveWay() {
+  constexpr int kPatienceMs = 500;
+  {
+    std::lock_guard lock(mutex_);
+    if (closing_ || draining_ > 0 || (wantsMore() && ready_.empty())) return;
+  }
+  quiet_.await(kPatienceMs);
 }
 
 bool PodPool::wantsMore() const { return !closing_ && !resting_ && ready_.size() < wanted_ && addresses_.free() > 0; }
@@ -138,6 +150,9 @@ void PodPool::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return closing_ || wantsMore() || !leaving_.empty(); });
+    lock.unlock();
+    giveWay();
+    lock.lock();
     if (wantsMore()) {
       lock.unlock();
       try {

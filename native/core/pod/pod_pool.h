@@ -11,12 +11,13 @@
 
 #include "core/pod/address_pool.h"
 #include "core/pod/pod_maker.h"
+#include "core/pod/quiet.h"
 
 namespace appshot {
 
 class PodPool {
  public:
-  explicit PodPool(const PodMaker& maker) : maker_(maker) {}
+  PodPool(const PodMaker& maker, Quiet& quiet) : maker_(maker), quiet_(quiet) {}
 
   void start();
   // Unmakes every pod in it and waits for those that are on their way out.
@@ -36,6 +37,8 @@ class PodPool {
 
  private:
   void run();
+  // Lets those who are in a hurry go first, unless somebody is waiting for what the thread does.
+  void giveWay();
   PodPtr makeOne();
   PodPtr tryMakeOne();
   void unmake(Pod& pod);
@@ -43,6 +46,7 @@ class PodPool {
   bool wantsMore() const;
 
   const PodMaker& maker_;
+  Quiet& quiet_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   AddressPool addresses_;
@@ -51,6 +55,7 @@ class PodPool {
   std::deque<PodPtr> ready_;
   std::deque<PodPtr> leaving_;
   size_t unmaking_ = 0;
+  int draining_ = 0;
   size_t wanted_ = 0;
   // After a failure the thread waits for the next change instead of trying again and again.
   bool resting_ = false;

@@ -15,9 +15,9 @@ namespace appshot {
 
 namespace {
 
-enum Step { kJoin, kCgroupNs, kPrivate, kTmpfs, kDirectories, kPivot, kDetach, kProc, kSys, kDescriptors, kExec };
+enum Step { kCgroupNs, kPrivate, kTmpfs, kDirectories, kPivot, kDetach, kProc, kSys, kDescriptors, kExec };
 constexpr const char* kStepNames[] = {
-    "join its cgroups", "unshare its cgroup namespace", "make its mounts private", "mount its stage", "make directories",
+    "unshare its cgroup namespace", "make its mounts private", "mount its stage", "make directories",
     "leave the host's root", "unmount the host's mounts", "mount its /proc", "mount its /sys", "arrange descriptors", "start its init"};
 
 // As Docker has it: what an application has no business reading, and what it has none writing.
@@ -94,9 +94,6 @@ void arrangeDescriptors(const StagePlan& plan, int& initFd) {
 const char* stageStepName(int step) { return step >= 0 && step <= kExec ? kStepNames[step] : "an unknown step"; }
 
 void runStage(const StagePlan& plan) {
-  for (int i = 0; i < plan.v1ProcsCount; ++i) {
-    if (::write(plan.v1Procs[i], "0", 1) != 1) fail(plan, kJoin);
-  }
   if (::unshare(CLONE_NEWCGROUP) != 0) fail(plan, kCgroupNs);
   leaveHost(plan);
   mountKernelViews(plan);

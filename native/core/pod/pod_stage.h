@@ -8,8 +8,6 @@ namespace appshot {
 // Everything that the new process needs, put together before it is forked.
 struct StagePlan {
   const char* stage;        // an existing directory; a small tmpfs is mounted there
-  const int* v1Procs;       // cgroup.procs descriptors to join
-  int v1ProcsCount;
   int exitsRead, exitsWrite;
   int initFd;               // the executable of the init
   int reportFd;             // where StageFailure goes

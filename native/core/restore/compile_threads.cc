@@ -4,8 +4,10 @@
 #include <sys/syscall.h>
 #include <sys/user.h>
 
+#include <cstddef>
 #include <cstring>
 
+#include "configurator/configurator_page.h"
 #include "core/launch/seccomp_filter.h"
 #include "core/restore/compile.h"
 
@@ -79,6 +81,14 @@ struct LeaveContext {
 void leave(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, const LeaveContext& context) {
   Region& region = compiler.region;
   SignalFrame frame = buildSignalFrame(process, thread);
+  if (context.leader && compiler.purpose == Purpose::Zygote && process.configurator) {
+    // Both frames in one copy: the configurator's lies directly below the one it returns into.
+    SignalFrame first = buildConfiguratorFrame(process, thread, frame);
+    first.bytes.resize(frame.target - first.target, '\0');
+    first.bytes += frame.bytes;
+    frame = std::move(first);
+    tape.op(OP_SET, "ask for confirmation", {APPSHOT_CONFIGURATOR_ADDRESS + offsetof(ConfiguratorPage, confirmed), 0});
+  }
   Leave record{};
   record.frame = region.add(frame.bytes.data(), frame.bytes.size(), 64);
   record.frameBytes = frame.bytes.size();

@@ -7,14 +7,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
+#include "configurator/configurator_page.h"
 #include "core/fill/filler.h"
 #include "core/image/codec.h"
 #include "core/image/environment.h"
 #include "core/image/image.h"
 #include "core/restore/nursery.h"
+#include "core/snapshot/stopped_tree.h"
+#include "core/sys/proc.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -22,6 +26,7 @@ namespace appshot {
 namespace {
 
 constexpr int kWithinMs = 30'000;
+constexpr double kConfirmWithinUs = 2e6;
 
 class PhaseMarks {
  public:
@@ -128,10 +133,31 @@ class TemplateZygote : public Zygote {
     status.wait(compiled_->region.steps(), kWithinMs);
     marks.done(restored.phases, "personalize");
     restored.root = findInPod(pod, image_->state().processes.front().pid);
+    for (const Process& process : image_->state().processes) awaitConfirmation(process, process.ppid == 1 ? restored.root : hostPidIn(pod, process.pid));
+    marks.done(restored.phases, "confirm");
     return restored;
   }
 
  private:
+  static void awaitConfirmation(const Process& process, pid_t pid) {
+    if (!process.configurator) return;
+    double deadlineUs = monotonicUs() + kConfirmWithinUs;
+    for (unsigned pauseUs = 20;; pauseUs = std::min(pauseUs * 2, 1000u)) {
+      ConfiguratorPage page{};
+      readRemote(pid, APPSHOT_CONFIGURATOR_ADDRESS, &page, sizeof page);
+      if (page.confirmed == 1) return;
+      if (page.confirmed != 0 || monotonicUs() > deadlineUs)
+        throw Error("internal", "the clone's process " + std::to_string(process.pid) + " did not confirm that it has random numbers of its own");
+      ::usleep(pauseUs);
+    }
+  }
+
+  static pid_t hostPidIn(const Pod& pod, pid_t vpid) {
+    for (pid_t pid : podProcesses(pod))
+      if (virtualPid(pid) == vpid) return pid;
+    throw Error("internal", "process " + std::to_string(vpid) + " of the clone ended as soon as it was made");
+  }
+
   void end() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);

@@ -37,6 +37,8 @@ class Zygote {
   // `viewPid`: a process whose mount namespace shows the template's files (lower layers only).
   static std::unique_ptr<Zygote> build(const std::shared_ptr<Image>& image, pid_t viewPid);
   virtual ~Zygote() = default;  // kills it
+  // Returns when the clone has confirmed that it has random numbers of its own. Throws Error when it did not in time: the
+  // caller then takes the pod down.
   virtual Restored clone(const Pod& pod, const Personal& personal) = 0;
   virtual pid_t pid() const = 0;
 };

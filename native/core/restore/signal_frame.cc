@@ -60,11 +60,7 @@ void resumeSyscall(user_regs_struct& registers) {
 
 }  // namespace
 
-SignalFrame buildSignalFrame(const Process& process, const Thread& thread) {
-  user_regs_struct registers;
-  std::memcpy(&registers, thread.registers.data(), sizeof registers);
-  resumeSyscall(registers);
-
+static SignalFrame buildFrame(const Process& process, const Thread& thread, const user_regs_struct& registers, uint64_t mask) {
   size_t xstateBytes = thread.xstate.size();
   uint64_t fpAddress = (registers.rsp - kRedZone - xstateBytes - sizeof kMagic2) & ~63ull;
   // As the kernel aligns it: 8 below a multiple of 16, as after a call instruction.
@@ -77,7 +73,7 @@ SignalFrame buildSignalFrame(const Process& process, const Thread& thread) {
   ucontext.stackPointer = thread.altStack;
   ucontext.stackSize = thread.altStackSize;
   ucontext.stackFlags = thread.altStackFlags & ~SS_ONSTACK;
-  ucontext.mask = thread.signalMask;
+  ucontext.mask = mask;
   KernelSigcontext& context = ucontext.context;
   context.r8 = registers.r8;
   context.r9 = registers.r9;
@@ -116,6 +112,24 @@ SignalFrame buildSignalFrame(const Process& process, const Thread& thread) {
   std::memcpy(result.bytes.data() + (fpAddress - target), xstate.data(), xstateBytes);
   std::memcpy(result.bytes.data() + (fpAddress - target) + xstateBytes, &kMagic2, sizeof kMagic2);
   return result;
+}
+
+SignalFrame buildSignalFrame(const Process& process, const Thread& thread) {
+  user_regs_struct registers;
+  std::memcpy(&registers, thread.registers.data(), sizeof registers);
+  resumeSyscall(registers);
+  return buildFrame(process, thread, registers, thread.signalMask);
+}
+
+SignalFrame buildConfiguratorFrame(const Process& process, const Thread& thread, const SignalFrame& then) {
+  constexpr uint64_t kNoSignals = ~0ull, kDirectionFlag = 0x400;
+  user_regs_struct registers;
+  std::memcpy(&registers, thread.registers.data(), sizeof registers);
+  registers.rip = process.configurator;
+  registers.rdi = then.target;
+  registers.rsp = (then.target - kRedZone) & ~15ull;
+  registers.eflags &= ~kDirectionFlag;
+  return buildFrame(process, thread, registers, kNoSignals);
 }
 
 }  // namespace appshot

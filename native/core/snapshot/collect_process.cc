@@ -10,11 +10,14 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <optional>
 #include <sstream>
 
+#include "configurator/configurator_page.h"
 #include "core/snapshot/remote_batch.h"
 #include "core/sys/sys.h"
 
@@ -303,6 +306,22 @@ uint64_t syscallInstruction(pid_t pid, const Gadgets& gadgets) {
   throw Error("unsupported-state", "process " + std::to_string(virtualPid(pid)) + " has no system call instruction to borrow");
 }
 
+// The entry of the preloaded configurator, if the program has it.
+static uint64_t configuratorEntry(pid_t pid, const std::vector<MapLine>& maps) {
+  bool there = std::any_of(maps.begin(), maps.end(), [](const MapLine& line) { return line.start == APPSHOT_CONFIGURATOR_ADDRESS && line.perms[0] == 'r'; });
+  if (!there) return 0;
+  ConfiguratorPage page{};
+  readRemote(pid, APPSHOT_CONFIGURATOR_ADDRESS, &page, sizeof page);
+  return page.magic == APPSHOT_CONFIGURATOR_MAGIC ? page.entry : 0;
+}
+
+bool waitsInKernel(const user_regs_struct& registers) {
+  auto number = static_cast<int64_t>(registers.orig_rax);
+  auto result = static_cast<int64_t>(registers.rax);
+  bool interrupted = result == -512 || result == -513 || result == -514 || result == -516 || result == -EINTR;
+  return number >= 0 && interrupted;
+}
+
 void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const ProcessPreview& preview, Process& process) {
   std::string who = std::to_string(stopped.pid), directory = "/proc/" + who;
   ProcStat stat = readProcStat(who);
@@ -329,6 +348,7 @@ void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const Proc
 
   Tracee& leader = stopped.threads.front();
   uint64_t instruction = syscallInstruction(stopped.pid, preview.gadgets);
+  process.configurator = configuratorEntry(stopped.pid, readMaps(who));
   RemoteScratch scratch(leader, instruction);
   for (Tracee& tracee : stopped.threads) {
     Thread thread;
