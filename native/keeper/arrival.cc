@@ -53,6 +53,7 @@ void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwat
 void settle(Keeper& keeper, const InstancePtr& instance) {
   keeper.remember(*instance);
   keeper.exits.add(instance);
+  keeper.aftercare.add(instance->pod);
 }
 
 void open(Keeper& keeper, const InstancePtr& instance) {

@@ -37,7 +37,8 @@ Keeper::Keeper(Places where, KeeperSettings set)
       network(owner, settings.egress),
       bases(places.engine),
       maker(owner, bases.stage(), cgroups, network),
-      pods(maker),
+      pods(maker, quiet),
+      aftercare(quiet),
       images(places),
       zygotes(*this),
       exits([this](InstancePtr instance) { workers.run([this, instance] { ended(instance); }); }) {}
@@ -54,6 +55,7 @@ void Keeper::start() {
   cgroups.start();
   maker.start(settings.initPath);
   exits.start();
+  aftercare.start();
   adoptOrSweep();
   network.start();
   startNetwork();
@@ -107,6 +109,7 @@ bool Keeper::idle() const { return instances.size() == 0; }
 void Keeper::close() {
   workers.close();
   zygotes.close();
+  aftercare.close();
   pods.close();
   exits.close();
   bool nothingRuns = instances.size() == 0;

@@ -12,6 +12,7 @@
 #include "core/pod/network.h"
 #include "core/pod/pod_maker.h"
 #include "core/pod/pod_pool.h"
+#include "keeper/aftercare.h"
 #include "keeper/exit_watch.h"
 #include "keeper/image_shelf.h"
 #include "keeper/instance.h"
@@ -66,7 +67,9 @@ class Keeper {
   NodeNetwork network;
   BaseViews bases;
   PodMaker maker;
+  Quiet quiet;
   PodPool pods;
+  Aftercare aftercare;
   InstanceTable instances;
   OpenImages images;
   Zygotes zygotes;

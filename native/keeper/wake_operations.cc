@@ -14,23 +14,10 @@ namespace appshot {
 
 namespace {
 
-// Not on the wake's path: joining a v1 hierarchy costs milliseconds.
-void joinV1Later(Keeper& keeper, const InstancePtr& instance) {
-  if (instance->pod->groups.v1.empty()) return;
-  keeper.workers.run([pod = instance->pod] {
-    try {
-      pod->groups.moveIntoV1();
-    } catch (const Error&) {
-      // The pod has gone meanwhile.
-    }
-  });
-}
-
 void begin(Keeper& keeper, const InstancePtr& instance, const Restored& restored) {
   instance->root = restored.root;
   instance->rootVpid = virtualPid(restored.root);
   settle(keeper, instance);
-  joinV1Later(keeper, instance);
   open(keeper, instance);
 }
 
@@ -90,6 +77,7 @@ Answer restoreInstance(Call call) {
   fields.done();
   checkName(aid, "AID");
   Keeper& keeper = call.keeper;
+  Quiet::Urgent urgent(keeper.quiet);
   Stopwatch watch;
   InstancePtr instance = keeper.instances.add(aid);
   std::lock_guard operation(instance->operation);
@@ -116,6 +104,7 @@ Answer cloneImage(Call call) {
   auto aids = readNewAids(fields, call.keeper);
   fields.done();
   Keeper& keeper = call.keeper;
+  Quiet::Urgent urgent(keeper.quiet);
   Stopwatch watch;
   auto resident = keeper.zygotes.get(imageId);
   watch.lap("zygote");

@@ -1,0 +1,53 @@
+#include "keeper/aftercare.h"
+
+#include "core/pod/file_view.h"
+#include "core/sys/error.h"
+
+namespace appshot {
+
+void Aftercare::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void Aftercare::close() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Aftercare::add(PodPtr pod) {
+  std::lock_guard lock(mutex_);
+  waiting_.push_back(std::move(pod));
+  changed_.notify_all();
+}
+
+void Aftercare::run() {
+  constexpr int kPatienceMs = 2000;
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;
+    bool hurry = closing_;
+    lock.unlock();
+    if (!hurry) quiet_.await(kPatienceMs);
+    lock.lock();
+    // All that have gathered in one go: only the first of a burst waits for the grace period.
+    std::deque<PodPtr> pods;
+    pods.swap(waiting_);
+    lock.unlock();
+    for (const auto& pod : pods) {
+      try {
+        unmountStage(*pod);
+        pod->groups.moveIntoV1();
+      } catch (const Error&) {
+        // The pod has gone meanwhile.
+      }
+    }
+    lock.lock();
+  }
+}
+
+}  // namespace appshot
