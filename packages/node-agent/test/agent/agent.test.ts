@@ -19,7 +19,7 @@ let redis: Awaited<ReturnType<typeof startRedis>>;
 let nats: Awaited<ReturnType<typeof startNats>>;
 let bus: Bus;
 let registry: Registry;
-let agent: Awaited<ReturnType<typeof run>>;
+let agent: Awaited<ReturnType<typeof run>> | undefined;
 const ended: InstanceEnded[] = [];
 const loads: NodeLoad[] = [];
 
@@ -48,7 +48,7 @@ async function stopAll(): Promise<void> {
 test.afterEach.always(() => stopAll());
 
 test.after.always(async () => {
-  await agent.close();
+  await agent?.close();
   await bus.close();
   await registry.close();
   await Promise.all([redis.stop(), nats.stop()]);
@@ -96,7 +96,7 @@ test.serial('clones of a template answer for themselves', async (t) => {
 test.serial('what runs goes on while its agent is away, and the next one knows it and its epoch', async (t) => {
   const [aid] = await registry.aids.next() as [string];
   const { endpoint } = await bus.call(calls.launch, { aid, epoch: 7, spec: spec() });
-  await agent.close();
+  await agent?.close();
   t.is(await visit(endpoint), '1');
   agent = await startAgent();
   t.deepEqual((await bus.call(calls.list, {})).running, [{ aid, epoch: 7, endpoint }]);
