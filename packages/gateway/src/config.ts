@@ -71,7 +71,7 @@ export const GatewayConfig = z.strictObject({
   /** Time between traffic reports of an app while anything changes. */
   trafficEveryMs: ms(250),
   /** Edges (idle to busy and back, holding begins, an instance fails) are told at once, but not more often than this. */
-  trafficEdgeEveryMs: ms(20),
+  trafficEdgeEveryMs: ms(50),
   /** Time between reports of apps that have requests in flight while nothing changes: a new scheduler learns of them. */
   trafficRefreshMs: ms(2_000),
   heartbeatEveryMs: ms(1_000),

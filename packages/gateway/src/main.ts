@@ -6,12 +6,9 @@ import { run } from './run.js';
 const { values } = parseArgs({ options: { redis: { type: 'string' }, nats: { type: 'string' }, http: { type: 'string' }, id: { type: 'string' }, dir: { type: 'string' } } });
 const http = values.http ?? process.env['APPSHOT_HTTP'];
 
-await runRole('gateway', async () => {
-  const gateway = await run({
-    redisUrl: values.redis ?? process.env['APPSHOT_REDIS'] ?? '',
-    natsUrl: values.nats ?? process.env['APPSHOT_NATS'] ?? '',
-    ...(http !== undefined && { http }),
-    ...(values.id !== undefined && { id: values.id }),
-  });
-  return { close: () => gateway.close(), facts: { id: gateway.id, address: gateway.address } };
-});
+await runRole('gateway', () => run({
+  redisUrl: values.redis ?? process.env['APPSHOT_REDIS'] ?? '',
+  natsUrl: values.nats ?? process.env['APPSHOT_NATS'] ?? '',
+  ...(http !== undefined && { http }),
+  ...(values.id !== undefined && { id: values.id }),
+}));

@@ -7,6 +7,8 @@ export interface RunningGateway {
   readonly id: string;
   /** HOST:PORT where visitors come in. */
   readonly address: string;
+  /** For the role's `ready` line. */
+  readonly facts: { readonly id: string; readonly address: string };
   close(): Promise<void>;
 }
 
@@ -25,7 +27,8 @@ export async function run(settings: GatewaySettings): Promise<RunningGateway> {
     closer.add('metrics', () => readers.stop());
     const gateway = await startGateway({ config, bus, registry, logger, metrics });
     closer.add('gateway', () => gateway.close());
-    return { id: gateway.id, address: gateway.address, close: () => closer.close() };
+    const { id, address } = gateway;
+    return { id, address, facts: { id, address }, close: () => closer.close() };
   } catch (error) {
     await closer.close();
     throw error;

@@ -5,6 +5,7 @@ import { answerProblem } from '../answer/answer-problem.js';
 import type { GatewayConfig } from '../config.js';
 import { hostName } from '../routes/host-name.js';
 import { closeWhenFinished } from './close-when-finished.js';
+import { GatewayRequest } from './gateway-request.js';
 import { GatewayResponse } from './gateway-response.js';
 import { takeTurn } from './take-turn.js';
 
@@ -70,6 +71,7 @@ export class FrontServer {
   #createServer(fallback: Fallback): GatewayServer {
     const { maxHeaderBytes, headersWithinMs, requestWithinMs, keepAliveMs, maxConnections, maxPipelined } = this.#config;
     const server: GatewayServer = createServer({
+      IncomingMessage: GatewayRequest as typeof IncomingMessage,
       ServerResponse: GatewayResponse,
       maxHeaderSize: maxHeaderBytes,
       headersTimeout: headersWithinMs,

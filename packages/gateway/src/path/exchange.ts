@@ -156,11 +156,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
 /**
  * Header fields and body as one string are one plain write; `end(chunk)` makes a vectored one of the two and of an empty
- * third. Node corks the socket until the end of the turn, which `uncork` undoes at once. Saves a tenth of all CPU time.
+ * third. Corked by us the socket is not corked by Node, until the end of the turn. Saves a tenth of all CPU time.
  */
 function endInOneWrite(response: GatewayResponse, body: Buffer): void {
+  const { socket } = response;
+  socket?.cork();
   response.write(body.toString('latin1'), 'latin1');
-  response.socket?.uncork();
+  socket?.uncork();
   response.end();
 }
 
