@@ -58,6 +58,19 @@ test('a visitor who does not finish its header fields is sent away', async (t) =
   t.regex(await client.all(), /^HTTP\/1\.1 408 /);
 });
 
+test('a connection that stays idle is closed, one whose answer takes longer is not', async (t) => {
+  const hasty = await farm.gateway({ keepAliveMs: 200 });
+  const { host } = await sites.http((incoming, response) => void setTimeout(() => response.end('slow enough'), incoming.url === '/slow' ? 1_000 : 0));
+  await sites.known(host, hasty);
+  const idle = new RawClient(hasty);
+  const slow = new RawClient(hasty).send(`GET /slow HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  const again = new RawClient(hasty).send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  await again.until('slow enough');
+  t.is(await idle.all(), '');
+  t.regex(await again.all(), /slow enough/);
+  t.regex(await slow.all(), /slow enough/);
+});
+
 test('an HTTP/1.0 visitor gets an answer it can read', async (t) => {
   const { host } = await sites.http((incoming, response) => {
     response.write(`${incoming.httpVersion} `);

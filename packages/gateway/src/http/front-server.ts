@@ -7,6 +7,7 @@ import { hostName } from '../routes/host-name.js';
 import { closeWhenFinished } from './close-when-finished.js';
 import { GatewayRequest } from './gateway-request.js';
 import { GatewayResponse } from './gateway-response.js';
+import { IdleConnections } from './idle-connections.js';
 import { takeTurn } from './take-turn.js';
 
 /** What serves visitors; false when no site has the request's host name. */
@@ -26,10 +27,12 @@ export class FrontServer {
   readonly #app: FastifyInstance;
   /** Connections that are no HTTP any more, or were never counted as such by the server. */
   readonly #upgraded = new Set<Socket>();
+  readonly #idle: IdleConnections;
 
   constructor(config: GatewayConfig, serve: Serve) {
     this.#config = config;
     this.#serve = serve;
+    this.#idle = new IdleConnections(config.keepAliveMs);
     this.#app = fastify({
       logger: false,
       forceCloseConnections: 'idle',
@@ -44,6 +47,7 @@ export class FrontServer {
       answerProblem(reply.raw, { kind: 'unknown-host', host: hostName(request.headers.host ?? '') });
       done();
     });
+    this.#idle.start();
     const { host, port } = hostAndPort(this.#config.http);
     await this.#app.listen({ host, port });
     return this.#app.server.address() as AddressInfo;
@@ -56,6 +60,7 @@ export class FrontServer {
     await this.#app.close();
     await closeWhenFinished(this.#upgraded);
     clearTimeout(cut);
+    this.#idle.close();
     clearInterval(sweep);
   }
 
@@ -69,14 +74,15 @@ export class FrontServer {
   }
 
   #createServer(fallback: Fallback): GatewayServer {
-    const { maxHeaderBytes, headersWithinMs, requestWithinMs, keepAliveMs, maxConnections, maxPipelined } = this.#config;
+    const { maxHeaderBytes, headersWithinMs, requestWithinMs, maxConnections, maxPipelined } = this.#config;
     const server: GatewayServer = createServer({
       IncomingMessage: GatewayRequest as typeof IncomingMessage,
       ServerResponse: GatewayResponse,
       maxHeaderSize: maxHeaderBytes,
       headersTimeout: headersWithinMs,
       requestTimeout: requestWithinMs,
-      keepAliveTimeout: keepAliveMs,
+      // See IdleConnections.
+      keepAliveTimeout: 0,
       connectionsCheckingInterval: 5_000,
       noDelay: true,
       // A visitor whose machine vanished is noticed also while nothing is sent to it.
@@ -97,6 +103,7 @@ export class FrontServer {
     server.on('checkContinue', inTurn);
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, { head, fallback }));
     server.on('connect', (_request, socket) => socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'));
+    this.#idle.watch(server as unknown as Server);
     this.#servers.add(server);
     return server;
   }
@@ -104,6 +111,7 @@ export class FrontServer {
   /** Node hands over the bare connection; until the instance agrees to change the protocol it gets HTTP answers all the same. */
   #upgrade(request: IncomingMessage, socket: Socket, { head, fallback }: { head: Buffer; fallback: Fallback }): void {
     const response = new GatewayResponse(request);
+    this.#idle.release(socket);
     this.#upgraded.add(socket);
     socket.once('close', () => this.#upgraded.delete(socket));
     socket.on('error', () => socket.destroy());

@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Visit } from '../path/visit.js';
+import { nowBusy, nowIdle } from './idle-connections.js';
 
 /** A response that knows whose it is, so that its listeners need no closure, and that says when its turn has come. */
 export class GatewayResponse extends ServerResponse {
@@ -15,8 +16,14 @@ export class GatewayResponse extends ServerResponse {
 
   override assignSocket(socket: Socket): void {
     super.assignSocket(socket);
+    nowBusy(socket);
     const { onTurn } = this;
     this.onTurn = undefined;
     onTurn?.();
+  }
+
+  override detachSocket(socket: Socket): void {
+    super.detachSocket(socket);
+    nowIdle(socket);
   }
 }
