@@ -72,7 +72,10 @@ export async function startScheduler({ config, bus, registry, logger, metrics }:
       await bus.serve(wake, ({ app }) => desk.wake(app), { queue }),
       await bus.subscribe(instanceEnded, ({ node, aid, how }) => repairs.ended(node, aid, how), { queue }),
     ];
-    closer.add('calls', async () => { await Promise.all(served.map((one) => one.stop())); });
+    closer.add('calls', async () => {
+      desk.close();
+      await Promise.all(served.map((one) => one.stop()));
+    });
     const api = await startApi(farm, desk);
     closer.add('control API', () => api.close());
     // What the scheduler before this one left half done is not left to the first turn of the job.

@@ -30,9 +30,15 @@ const triesPerWake = 2;
  */
 export class WakeDesk {
   readonly #farm: Farm;
+  #closed = false;
 
   constructor(farm: Farm) {
     this.#farm = farm;
+  }
+
+  /** Ends what waits: gateways ask another scheduler, or the next. Steps that are under way are finished. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** Resolves when an instance of the app is ready, or says why none will be. */
@@ -47,6 +53,7 @@ export class WakeDesk {
 
   async #wake(attempt: Attempt): Promise<WakeReply> {
     while (performance.now() < attempt.deadline) {
+      if (this.#closed) throw new FarmError('unavailable', 'this scheduler is ending; ask again');
       try {
         const reply = await this.#step(attempt);
         if (reply !== null) return reply;

@@ -53,7 +53,7 @@ test('events and logs can be followed', async (t) => {
   let text = '';
   const reading = (async () => { for await (const chunk of response.body!) text += Buffer.from(chunk as Uint8Array).toString(); })().catch(() => undefined);
   await farm.api('POST', '/apps', appFile('shop'));
-  await waitUntil(() => text.includes('"deployed"'));
+  await waitUntil(() => text.includes('"type":"deployed"') && text.endsWith('\n'));
   const events = text.trim().split('\n').map((line) => JSON.parse(line) as { id: string; type: string; app: string | null });
   t.deepEqual(events.filter((event) => event.app === 'shop').map((event) => event.type), ['launched', 'deployed']);
   stop.abort();

@@ -83,6 +83,7 @@ test('the warm-up paths are visited before the template is made, and clones have
   await farm.api('POST', '/apps', appFile('shop', 'template: { after: ready, warmup: [/, /products] }\nscale: { idleMs: never }'));
   await farm.waitForEvent('templated');
   t.is((await farm.api('POST', '/clone', { app: 'shop', count: 2 })).body.length, 2);
+  await waitUntil(() => farm.gateway.routes.get('shop')?.instances.filter((one) => one.state === 'ready').length === 3);
   const visits = await Promise.all(Array.from({ length: 3 }, () => farm.gateway.visit('shop', '/?ms=100')));
   t.deepEqual(visits.map(visitsOf), [3, 3, 3]);
   t.is(new Set(visits.map((visit) => visit.aid)).size, 3);

@@ -47,9 +47,11 @@ test('two schedulers side by side make no clone twice', async (t) => {
   await farm.api('POST', '/apps', appFile('shop', 'scale: { idleMs: never, concurrency: 10, max: 20 }'));
   await farm.gateway.visit('shop');
   await farm.waitForEvent('templated');
-  // 20 at once on an instance that takes 10 and is planned with 7: three are wanted, whoever decides.
+  // 20 at once on an instance that takes 10 and is planned with 7: two more are wanted, and on a slow machine a third when
+  // requests still wait then. Decided twice it would be four more.
   await Promise.all(Array.from({ length: 20 }, () => farm.gateway.visit('shop', '/?ms=2500')));
-  t.is((await farm.states('shop')).length, 3);
+  const { length } = await farm.states('shop');
+  t.true(length === 3 || length === 4, `${length}`);
 });
 
 test('min instances are awake without a visitor, and again after one has crashed', async (t) => {

@@ -133,6 +133,8 @@ test('with no memory left, a less important idle site makes room; nothing less i
   const farm = await playFarm(t);
   await farm.api('POST', '/apps', appFile('small', 'priority: 10\nscale: { idleMs: 60000 }'));
   await farm.api('POST', '/apps', appFile('big', 'priority: 200\nscale: { idleMs: 60000 }'));
+  // Until the node has said what each uses, a guess is planned with.
+  await waitUntil(async () => ((await farm.api('GET', '/instances')).body as { memoryBytes: number }[]).every((one) => one.memoryBytes > 0));
   await farm.api('POST', '/sleep', { target: 'big' });
   farm.agent.availableBytes = 8e9 * 0.05 + 60e6;
   const since = Date.now();

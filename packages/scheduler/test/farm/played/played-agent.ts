@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import type { Socket } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -135,6 +136,9 @@ export class PlayedAgent {
     children.add(child);
     child.once('exit', () => children.delete(child));
     const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+    // A test that ended early does not wait for its sites.
+    child.unref();
+    (child.stdout as Socket).unref();
     return { child, port: Number(line) };
   }
 

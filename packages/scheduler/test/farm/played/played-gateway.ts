@@ -34,7 +34,7 @@ export class PlayedGateway {
     const { revision, routes } = await this.#registry.routes.load();
     for (const route of routes) this.routes.set(route.app, route);
     this.#following = this.#registry.routes.follow(revision, (change) => {
-      if (change.kind === 'set') this.routes.set(change.route.app, change.route);
+      if (change.kind === 'set') this.routes.set(change.route.app, { ...change.route, instances: change.route.instances.map((one) => this.#newer(change.route.app, one)) });
       else this.routes.delete(change.app);
     }, this.#stop.signal);
     this.#served = await this.#bus.serve(drain(this.id), async ({ aid, epoch, withinMs }) => {
@@ -78,7 +78,7 @@ export class PlayedGateway {
         if (counts.held === 1) this.#report(app);
         try {
           if (concurrencyFull) await delay(5);
-          else woken = await this.#wake(app);
+          else woken = this.#taken(app, await this.#wake(app)) ?? woken;
         } finally {
           counts.held -= 1;
         }
@@ -91,6 +91,22 @@ export class PlayedGateway {
       counts.times.push(performance.now() - from);
       if (counts.inFlight === 0) this.#report(app);
     }
+  }
+
+  /** The answer of a wake may be quicker than the route feed. */
+  #taken(app: string, reply: WakeReply | null): WakeReply | null {
+    const route = this.routes.get(app);
+    if (reply?.kind === 'ready' && route !== undefined) {
+      const { aid, epoch, endpoint } = reply;
+      const others = route.instances.filter((one) => one.aid !== aid);
+      this.routes.set(app, { ...route, instances: [...others, this.#newer(app, { aid, epoch, endpoint, state: 'ready' })] });
+    }
+    return reply;
+  }
+
+  #newer(app: string, told: Route['instances'][number]): Route['instances'][number] {
+    const known = this.routes.get(app)?.instances.find((one) => one.aid === told.aid);
+    return known !== undefined && known.epoch > told.epoch ? known : told;
   }
 
   /** Null when nobody answered: the scheduler that had it may have died, and is asked for again. */
