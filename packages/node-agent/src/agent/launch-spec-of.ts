@@ -4,7 +4,7 @@ import type { LaunchSpec } from '../engine/engine.js';
 import { parseRules, resolveTags } from './parse-rules.js';
 
 /** Where programs are looked for when the app file says nothing; last, where this very Node.js stands. */
-const defaultPath = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${path.dirname(process.execPath)}`;
+const defaultPath = [...new Set(['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', path.dirname(process.execPath)])].join(':');
 
 /**
  * What an app file asks for, as the engine wants it. Nothing of the agent's own environment reaches an app.
