@@ -43,7 +43,7 @@ export async function runAva(env) {
   const onLine = (line) => {
     const result = /^\s*(not )?ok \d+ - (.*)$/.exec(line);
     if (result !== null && !/# SKIP|# TODO/.test(result[2])) count[result[1] ? 'failed' : 'passed'] += 1;
-    if (!/^(TAP version|\d+\.\.\d+|# (tests|pass|fail) |\s*duration_ms)/.test(line)) print(line);
+    if (!/^(TAP version|\d+\.\.\d+|# (tests|pass|fail|skip) |# .* hook\b|\s*duration_ms)/.test(line)) print(line);
   };
   const status = await runLines(bin('ava'), ['--tap'], { env, onLine });
   return status !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count;
