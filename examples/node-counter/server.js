@@ -16,7 +16,8 @@ function makeBallast(megabytes) {
 function sessionOf(request) {
   const id = /(?:^|;\s*)session=([^;]+)/.exec(request.headers.cookie ?? '')?.[1];
   if (id !== undefined && sessions.has(id)) return { id, session: sessions.get(id), isNew: false };
-  const fresh = randomUUID();
+  // Without Node's own cache of random bytes: what was cached before the site was cloned, every clone would give out.
+  const fresh = randomUUID({ disableEntropyCache: true });
   sessions.set(fresh, { visits: 0 });
   return { id: fresh, session: sessions.get(fresh), isNew: true };
 }

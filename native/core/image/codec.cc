@@ -40,9 +40,10 @@ APPSHOT_FIELDS(InotifyWatch, wd, mask, path)
 APPSHOT_FIELDS(SocketOption, level, name, value)
 APPSHOT_FIELDS(OpenFile, kind, flags, path, position, deleted, contents, object, writeEnd, count, signalMask, clock, timerFlags, intervalNs, valueNs,
                watches, inotify, socketType, family, protocol, backlog, localAddress, peerAddress, options, ownerType, ownerPid, ownerSignal,
-               flockRanges, flockType, mode)
+               flockType, mode)
 APPSHOT_FIELDS(Descriptor, fd, file, closeOnExec)
-APPSHOT_FIELDS(RecordLock, file, fd, type, start, length)
+APPSHOT_FIELDS(RecordLock, fd, type, start, length, ofd)
+APPSHOT_FIELDS(IpcMessage, type, bytes)
 APPSHOT_FIELDS(MemoryLayout, startCode, endCode, startData, endData, startBrk, brk, startStack, argStart, argEnd, envStart, envEnd, auxv, exe)
 APPSHOT_FIELDS(Environment, kernel, xfeatures, xsaveSize, cpu, vdsoHash)
 
@@ -58,6 +59,27 @@ static SharedMemory sharedFromJson(const json& from) {
   from.at("seals").get_to(memory.seals);
   memory.runs = unpacked<PageRun>(from.at("runs"));
   return memory;
+}
+
+static json ipcToJson(const IpcObject& object) {
+  return {{"kind", object.kind}, {"id", object.id}, {"key", object.key}, {"uid", object.uid}, {"gid", object.gid}, {"mode", object.mode},
+          {"destroyed", object.destroyed}, {"size", object.size}, {"runs", packed(object.runs)}, {"values", object.values}, {"messages", object.messages}};
+}
+
+static IpcObject ipcFromJson(const json& from) {
+  IpcObject object;
+  from.at("kind").get_to(object.kind);
+  from.at("id").get_to(object.id);
+  from.at("key").get_to(object.key);
+  from.at("uid").get_to(object.uid);
+  from.at("gid").get_to(object.gid);
+  from.at("mode").get_to(object.mode);
+  from.at("destroyed").get_to(object.destroyed);
+  from.at("size").get_to(object.size);
+  object.runs = unpacked<PageRun>(from.at("runs"));
+  from.at("values").get_to(object.values);
+  from.at("messages").get_to(object.messages);
+  return object;
 }
 
 static json processToJson(const Process& p) {
@@ -126,7 +148,9 @@ Process decodeProcess(const std::string& bytes) { return decoding(bytes, process
 std::string encodeCommon(const State& state) {
   json shared = json::array();
   for (const SharedMemory& memory : state.sharedMemory) shared.push_back(sharedToJson(memory));
-  return toBytes({{"environment", state.environment}, {"files", state.files}, {"mappedFiles", state.mappedFiles}, {"sharedMemory", shared},
+  json ipc = json::array();
+  for (const IpcObject& object : state.ipc) ipc.push_back(ipcToJson(object));
+  return toBytes({{"ipc", ipc}, {"environment", state.environment}, {"files", state.files}, {"mappedFiles", state.mappedFiles}, {"sharedMemory", shared},
                   {"hostName", state.hostName}, {"monotonicNs", state.monotonicNs}, {"boottimeNs", state.boottimeNs}});
 }
 
@@ -137,6 +161,7 @@ State decodeCommon(const std::string& bytes) {
     from.at("files").get_to(state.files);
     from.at("mappedFiles").get_to(state.mappedFiles);
     for (const json& memory : from.at("sharedMemory")) state.sharedMemory.push_back(sharedFromJson(memory));
+    for (const json& object : from.at("ipc")) state.ipc.push_back(ipcFromJson(object));
     from.at("hostName").get_to(state.hostName);
     from.at("monotonicNs").get_to(state.monotonicNs);
     from.at("boottimeNs").get_to(state.boottimeNs);

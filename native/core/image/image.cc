@@ -196,7 +196,7 @@ void Image::validate() const {
     for (const Vma& vma : process.vmas) {
       require(vma.start % kPageSize == 0 && vma.end % kPageSize == 0 && vma.start >= last && vma.start < vma.end && vma.end <= kTop, "a memory range is broken");
       auto kind = static_cast<VmaKind>(vma.kind);
-      require(vma.kind <= static_cast<uint32_t>(VmaKind::Vvar), "a memory range is of unknown kind");
+      require(vma.kind <= static_cast<uint32_t>(VmaKind::SysV), "a memory range is of unknown kind");
       if (kind == VmaKind::FilePrivate || kind == VmaKind::FileShared) require(vma.object < state_.mappedFiles.size(), "a mapped file is missing");
       if (kind == VmaKind::Shared) require(vma.object < state_.sharedMemory.size(), "shared memory is missing");
       last = vma.end;
@@ -207,6 +207,10 @@ void Image::validate() const {
     for (const Thread& thread : process.threads) require(thread.registers.size() == 27 * 8 && thread.xstate.size() >= 576, "the registers of a thread are broken");
   }
   for (const SharedMemory& memory : state_.sharedMemory) checkRuns(memory.runs, memory.size + kPageSize);
+  for (const IpcObject& object : state_.ipc) {
+    require(object.kind <= static_cast<uint32_t>(IpcKind::MessageQueue) && object.id >= 0, "a System V object is broken");
+    if (object.kind == static_cast<uint32_t>(IpcKind::SharedMemory)) checkRuns(object.runs, (object.size + kPageSize - 1) / kPageSize * kPageSize);
+  }
   for (const OpenFile& file : state_.files) {
     require(file.kind <= static_cast<uint32_t>(FileKind::Netlink), "an open file is of unknown kind");
     if (file.kind == static_cast<uint32_t>(FileKind::Memfd)) require(file.object < state_.sharedMemory.size(), "shared memory is missing");

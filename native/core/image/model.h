@@ -16,6 +16,7 @@ enum class VmaKind : uint32_t {
   Shared = 3,       // shared memory without a name: memfd, MAP_SHARED|MAP_ANONYMOUS; `object` is its number
   Vdso = 4,         // code page of the kernel
   Vvar = 5,         // data pages of the kernel beside the vdso ([vvar], [vvar_vclock])
+  SysV = 6,         // attached System V shared memory; `object` is its id
 };
 
 // One entry of a process's address space. Fixed layout: stored as it is.
@@ -181,7 +182,6 @@ struct OpenFile {
   std::string peerAddress;
   std::vector<SocketOption> options;
   int32_t ownerType = -1, ownerPid = 0, ownerSignal = 0;
-  std::vector<std::pair<uint64_t, uint64_t>> flockRanges;  // see locks
   int32_t flockType = -1;     // LOCK_SH / LOCK_EX, -1 none
   uint32_t mode = 0;          // of a path-bound unix socket
 };
@@ -192,10 +192,10 @@ struct Descriptor {
   bool closeOnExec = false;
 };
 
-struct RecordLock {   // fcntl(F_SETLK)
-  uint32_t file = 0;
+struct RecordLock {   // fcntl(F_SETLK), or F_OFD_SETLK
   int32_t fd = 0, type = 0;
-  int64_t start = 0, length = 0;
+  int64_t start = 0, length = 0;  // length 0: to the end of the file
+  bool ofd = false;               // belongs to the open file description rather than to the process
 };
 
 struct MemoryLayout {   // prctl(PR_SET_MM_MAP)
@@ -232,11 +232,23 @@ struct Process {
   uint64_t configurator = 0;
 };
 
-struct IpcSegment {   // SysV shared memory
-  int32_t id = 0, key = 0;
-  uint32_t uid = 0, gid = 0, mode = 0;
-  uint64_t size = 0;
-  std::vector<PageRun> runs;
+enum class IpcKind : uint32_t { SharedMemory = 0, Semaphores = 1, MessageQueue = 2 };
+
+struct IpcMessage {
+  int64_t type = 0;
+  std::string bytes;
+};
+
+// A System V object: global to the pod, with an id that programs remember.
+struct IpcObject {
+  uint32_t kind = 0;  // IpcKind
+  int32_t id = 0;
+  uint32_t key = 0, uid = 0, gid = 0, mode = 0;
+  bool destroyed = false;             // shared memory: goes when the last process detaches
+  uint64_t size = 0;                  // bytes of shared memory or of a queue at most; number of semaphores
+  std::vector<PageRun> runs;          // address: offset in the segment
+  std::vector<uint16_t> values;       // of semaphores
+  std::vector<IpcMessage> messages;   // in order
 };
 
 struct Environment {
@@ -254,6 +266,7 @@ struct State {
   std::vector<OpenFile> files;
   std::vector<MappedFile> mappedFiles;
   std::vector<SharedMemory> sharedMemory;
+  std::vector<IpcObject> ipc;
   std::string hostName;
   int64_t monotonicNs = 0, boottimeNs = 0;  // as the application saw them
 };

@@ -32,6 +32,7 @@ class ImageCompiler {
   ImageCompiler(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<WorkingSetRun>& workingSet, Compiled& compiled)
       : state_(state), compiler_{.state = state, .purpose = purpose, .region = compiled.region, .highFd = 32, .regionBytes = kRegionBytes,
                                  .pageBytes = pageBytes, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks} {
+    alive_ = static_cast<size_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
     for (const Process& process : state.processes)
       for (const Descriptor& descriptor : process.descriptors) compiler_.highFd = std::max(compiler_.highFd, descriptor.fd + 1);
   }
@@ -47,9 +48,11 @@ class ImageCompiler {
       tape.op(OP_SERVE, "serve", {socket_, region.reserve(APPSHOT_SERVER, 64)});
       tape.call("close the zygote's socket", SYS_close, {socket_});
       tape.call("close the zygote's pages", SYS_close, {compiler_.pages});
+      tape.call("close the zygote's /proc", SYS_close, {compiler_.proc});
     }
     moveDescriptors(tape, false);
     if (root.sid == root.pid) tape.call("start a session", SYS_setsid, {});
+    compileIpc(compiler_, tape);
     compileOpenFiles(compiler_, tape);
     body(tape, root, compiler_.purpose == Purpose::Zygote);
     region.header().mainTape = tape.finish();
@@ -60,6 +63,7 @@ class ImageCompiler {
   // The descriptors that came with the command go above those of the programs; everything else is closed.
   void moveDescriptors(Tape& tape, bool zygote) {
     compiler_.pages = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_PAGES}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+    compiler_.proc = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_PROC}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     if (compiler_.purpose == Purpose::Restore)
       compiler_.fillSocket = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     if (zygote) socket_ = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
@@ -69,6 +73,10 @@ class ImageCompiler {
   void body(Tape& tape, const Process& process, bool hasMemory) {
     for (const Process& child : state_.processes) {
       if (child.ppid != process.pid) continue;
+      if (child.zombie) {
+        tape.op(OP_FORK, "fork a process that has ended", {child.pid, ending(child)});
+        continue;
+      }
       if (child.sid != process.sid && child.sid != child.pid)
         throw Error("unsupported-state", "process " + std::to_string(child.pid) + " is in a session that its parent has left; not supported");
       Tape own(compiler_.region);
@@ -81,17 +89,32 @@ class ImageCompiler {
     compileDescriptors(compiler_, tape, process);
     compileForkAdvice(compiler_, tape, process);
     // Groups are joined when every process is there.
-    tape.op(OP_BARRIER, "wait for all processes", {0, state_.processes.size(), 0});
+    tape.op(OP_BARRIER, "wait for all processes", {0, alive_, 0});
     if (process.pgid == process.pid && process.sid != process.pid) tape.call("start a process group", SYS_setpgid, {0, 0});
-    tape.op(OP_BARRIER, "wait for all groups", {2, state_.processes.size(), 0});
+    tape.op(OP_BARRIER, "wait for all groups", {2, alive_, 0});
+    if (process.ppid == 1) compileIpcRemovals(compiler_, tape);
     if (process.pgid != process.pid && process.pgid != process.sid) tape.call("join a process group", SYS_setpgid, {0, process.pgid});
     compileProcessState(compiler_, tape, process);
     compileThreads(compiler_, tape, process);
   }
 
+  // Ends at once, with the status that its parent has not asked for yet.
+  uint64_t ending(const Process& zombie) {
+    Tape tape(compiler_.region);
+    int signal = zombie.exitStatus & 0x7f;
+    if (signal) {
+      uint64_t none = 0;
+      tape.call("let the last signal in", SYS_rt_sigprocmask, {2 /* SIG_SETMASK */, compiler_.region.add(&none, sizeof none), 0, 8});
+      tape.call("end by a signal", SYS_kill, {zombie.pid, signal});
+    }
+    tape.call("end", SYS_exit_group, {zombie.exitStatus >> 8 & 0xff});
+    return tape.finish();
+  }
+
   const State& state_;
   Compiler compiler_;
   Slot socket_{};
+  size_t alive_ = 0;  // processes that are not zombies
 };
 
 }  // namespace

@@ -37,6 +37,7 @@ struct Compiler {
   Region& region;
   int highFd = 0;                 // descriptors from here on are the restorer's
   Slot pages{};                   // pages.bin
+  Slot proc{};                    // the node's /proc
   std::vector<Slot> files{};        // open file descriptions, by index
   std::vector<Slot> sharedMemory{}; // memfds of shared memory, by index
   uint64_t regionBytes = 0;       // address space set aside for the region
@@ -48,6 +49,11 @@ struct Compiler {
   size_t nextThread = 0;          // stub and stack of the next task
   std::map<uint32_t, bool> epollDone{};
 };
+
+// System V objects with their old ids and contents.
+void compileIpc(Compiler& compiler, Tape& tape);
+// Shared memory that goes with its last process is marked so again, once all are attached.
+void compileIpcRemovals(Compiler& compiler, Tape& tape);
 
 // The calling process opens every open file description of the image, each moved above highFd.
 void compileOpenFiles(Compiler& compiler, Tape& tape);

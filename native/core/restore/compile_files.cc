@@ -249,6 +249,15 @@ void compileDescriptors(Compiler& compiler, Tape& tape, const Process& process) 
     tape.call("number a descriptor", SYS_dup3, {compiler.files[descriptor.file], descriptor.fd, descriptor.closeOnExec ? O_CLOEXEC : 0});
   fillEpollSets(compiler, tape, process);
   tape.call("close the restorer's descriptors", SYS_close_range, {compiler.highFd, ~0u, 0});
+  // Not before: closing any descriptor of a file gives up the process's locks on it.
+  for (const RecordLock& lock : process.locks) {
+    struct flock range{};
+    range.l_type = static_cast<short>(lock.type);
+    range.l_whence = SEEK_SET;
+    range.l_start = lock.start;
+    range.l_len = lock.length;
+    tape.call("lock a part of a file", SYS_fcntl, {lock.fd, lock.ofd ? F_OFD_SETLK : F_SETLK, compiler.region.add(&range, sizeof range)});
+  }
 }
 
 }  // namespace appshot

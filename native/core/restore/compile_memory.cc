@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
@@ -103,7 +104,7 @@ class MappedFiles {
 };
 
 // What a zygote cannot hold for its clones: each has shared memory and files of its own.
-bool isShared(const Vma& vma) { return kindOf(vma) == VmaKind::Shared || kindOf(vma) == VmaKind::FileShared; }
+bool isShared(const Vma& vma) { return kindOf(vma) == VmaKind::Shared || kindOf(vma) == VmaKind::FileShared || kindOf(vma) == VmaKind::SysV; }
 
 enum class Which { All, Private, Shared };
 
@@ -113,6 +114,10 @@ void mapRanges(Compiler& compiler, Tape& tape, const Process& process, MappedFil
   for (const Vma& vma : process.vmas) {
     VmaKind kind = kindOf(vma);
     if (kind == VmaKind::Vdso || kind == VmaKind::Vvar || !wanted(vma, which)) continue;
+    if (kind == VmaKind::SysV) {
+      tape.callExact("attach shared memory", SYS_shmat, {vma.object, vma.start, vma.prot & PROT_WRITE ? 0 : SHM_RDONLY}, vma.start);
+      continue;
+    }
     uint64_t prot = vma.prot | (!lazy.contains(vma.start) && touches(process.runs, vma) ? PROT_WRITE : 0);
     Argument fd = -1;
     if (kind == VmaKind::FilePrivate || kind == VmaKind::FileShared) fd = files.open(vma.object);

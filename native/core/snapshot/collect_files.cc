@@ -73,7 +73,8 @@ std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pi
 
 FileCollector::FileCollector(State& state, MemoryCollector& memory, pid_t podInit) : state_(state), memory_(memory), podInit_(podInit) {}
 
-std::vector<Descriptor> FileCollector::collect(pid_t pid) {
+std::vector<Descriptor> FileCollector::collect(pid_t pid, std::vector<RecordLock>& locks) {
+  locksSeen_.clear();
   std::vector<Descriptor> descriptors;
   std::vector<int> fds;
   for (const std::string& name : listDirectory("/proc/" + std::to_string(pid) + "/fd")) fds.push_back(std::atoi(name.c_str()));
@@ -86,11 +87,28 @@ std::vector<Descriptor> FileCollector::collect(pid_t pid) {
     opened.inode = status.st_ino;
     opened.mode = status.st_mode;
     bool closeOnExec = std::strtoul(field(opened.info, "flags:").c_str(), nullptr, 8) & O_CLOEXEC;
+    collectLocks(opened, locks);
     uint32_t index = describe(std::move(opened));
     byDescriptor_[{pid, fd}] = index;
     descriptors.push_back({fd, index, closeOnExec});
   }
   return descriptors;
+}
+
+// "lock:\t1: POSIX  ADVISORY  WRITE 1234 00:2f:5678 0 EOF"; OFDLCK for locks of the open file description.
+void FileCollector::collectLocks(const Opened& opened, std::vector<RecordLock>& locks) {
+  std::istringstream lines(opened.info);
+  for (std::string line; std::getline(lines, line);) {
+    char kind[16]{}, access[16]{}, end[32]{};
+    long start = 0;
+    if (std::sscanf(line.c_str(), "lock: %*d: %15s %*s %15s %*d %*s %ld %31s", kind, access, &start, end) < 4) continue;
+    bool ofd = std::strcmp(kind, "OFDLCK") == 0;
+    if (!ofd && std::strcmp(kind, "POSIX") != 0) continue;
+    std::string identity = std::to_string(opened.inode) + line.substr(line.find(kind));
+    if (!locksSeen_.insert(identity).second) continue;
+    long length = std::strcmp(end, "EOF") == 0 ? 0 : std::atol(end) - start + 1;
+    locks.push_back({opened.fd, std::strcmp(access, "WRITE") == 0 ? F_WRLCK : F_RDLCK, start, length, ofd});
+  }
 }
 
 uint32_t FileCollector::describe(Opened opened) {
@@ -129,8 +147,7 @@ void FileCollector::describeRegular(const Opened& opened, OpenFile& file) {
   file.mode = opened.mode & 07777;
   std::string lock = field(opened.info, "lock:");
   if (lock.find("FLOCK") != std::string::npos) file.flockType = lock.find("WRITE") != std::string::npos ? LOCK_EX : LOCK_SH;
-  if (lock.find("POSIX") != std::string::npos || lock.find("OFDLCK") != std::string::npos || lock.find("LEASE") != std::string::npos)
-    throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " (" + opened.link + ") holds a record lock; not supported");
+  if (lock.find("LEASE") != std::string::npos) throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " (" + opened.link + ") holds a lease; not supported");
   struct stat status{};
   sys("stat " + opened.link, [&] { return ::fstat(opened.here.get(), &status); });
   if (status.st_nlink > 0 || !S_ISREG(opened.mode)) return;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ class FileCollector {
   FileCollector(State& state, MemoryCollector& memory, pid_t podInit);
 
   // Descriptors of one stopped process. Call for every process, then finish().
-  std::vector<Descriptor> collect(pid_t pid);
+  // Record locks of the process go to `locks`.
+  std::vector<Descriptor> collect(pid_t pid, std::vector<RecordLock>& locks);
   // What needs all processes: the two ends of pipes and sockets, the targets of epoll sets.
   void finish();
 
@@ -34,6 +36,7 @@ class FileCollector {
     uint32_t mode;
   };
 
+  void collectLocks(const Opened& opened, std::vector<RecordLock>& locks);
   uint32_t describe(Opened opened);
   void describeRegular(const Opened& opened, OpenFile& file);
   void describePipe(const Opened& opened, OpenFile& file);
@@ -55,6 +58,7 @@ class FileCollector {
   std::map<std::pair<pid_t, int>, uint32_t> byDescriptor_;
   std::map<uint64_t, uint64_t> unixPeers_;                // inode -> inode of the peer
   bool unixPeersRead_ = false;
+  std::set<std::string> locksSeen_;                       // fdinfo shows a lock at every descriptor of its file
 };
 
 }  // namespace appshot

@@ -53,12 +53,12 @@ std::vector<std::string> unsupportedMappings(const std::string& who, const std::
   for (const MapLine& line : maps) {
     if (startsWith(line.path, "anon_inode:[io_uring]")) refuse(line, "a ring of io_uring");
     else if (startsWith(line.path, "anon_inode:")) refuse(line, line.path.c_str());
-    else if (startsWith(line.path, "/SYSV")) refuse(line, "SysV shared memory");
+    else if (startsWith(line.path, "/SYSV") && line.offset != 0) refuse(line, "a part of SysV shared memory");
     else if (startsWith(line.path, "/anon_hugepage") || startsWith(line.path, "/dev/hugepages")) refuse(line, "of huge pages (hugetlb)");
     else if (startsWith(line.path, "socket:")) refuse(line, "a mapped socket");
     else if (startsWith(line.path, "/dev/") && !isShmem(line) && !startsWith(line.path, "/dev/shm/")) refuse(line, ("the device " + line.path).c_str());
     else if (line.path == "[uprobes]") refuse(line, "an uprobe");
-    else if (endsWith(line.path, kDeleted) && !isShmem(line)) refuse(line, ("the deleted file " + line.path).c_str());
+    else if (endsWith(line.path, kDeleted) && !isShmem(line) && !startsWith(line.path, "/SYSV")) refuse(line, ("the deleted file " + line.path).c_str());
   }
   return names;
 }
@@ -113,6 +113,9 @@ std::vector<Vma> MemoryCollector::collect(pid_t pid, const std::vector<MapLine>&
       vma.object = sharedObject(makedev(line.devMajor, line.devMinor), line.inode, line.path, "/proc/" + std::to_string(pid) + "/map_files/" + range);
       // A private mapping of a memfd: reads through to it, writes stay here.
       if (!shared) vma.advice |= kAdvicePrivateShared;
+    } else if (startsWith(line.path, "/SYSV")) {
+      kind = VmaKind::SysV;
+      vma.object = static_cast<uint32_t>(line.inode);  // the kernel shows the segment's id there
     } else if (line.inode == 0 || line.path.empty() || line.path[0] != '/') {
       kind = VmaKind::Anonymous;
       vma.offset = 0;
@@ -176,6 +179,7 @@ std::vector<PageRun> findRuns(pid_t pid, const std::vector<Vma>& vmas, uint64_t 
 }
 
 bool copyRuns(pid_t pid, const std::vector<PageRun>& runs, const std::function<bool(const void*, size_t)>& write) {
+  if (runs.empty()) return true;
   std::string buffer(kChunkBytes, '\0');
   std::string path = "/proc/" + std::to_string(pid) + "/mem";
   UniqueFd memory = sysFd("open " + path, [&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });

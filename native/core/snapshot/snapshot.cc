@@ -20,6 +20,7 @@
 #include "core/image/environment.h"
 #include "core/image/image.h"
 #include "core/snapshot/collect_files.h"
+#include "core/snapshot/collect_ipc.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/collect_process.h"
 #include "core/snapshot/memory_twin.h"
@@ -94,15 +95,24 @@ bool allAtRest(StoppedTree& tree) {
                      [](const StoppedProcess& process) { return process.zombie || waitsInKernel(process.threads.front().registers()); });
 }
 
-void refuseZombies(StoppedTree& tree) {
+// Children that have ended and wait to be collected: in no cgroup any more, but their parents know them.
+void collectZombies(StoppedTree& tree, State& state) {
   std::set<pid_t> known;
   for (const StoppedProcess& process : tree.processes()) known.insert(process.pid);
   for (const StoppedProcess& process : tree.processes())
     for (const Tracee& thread : process.threads) {
       std::istringstream children(readFileIfThere("/proc/" + std::to_string(process.pid) + "/task/" + std::to_string(thread.tid()) + "/children"));
-      for (pid_t child; children >> child;)
-        if (!known.count(child))
-          throw Error("unsupported-state", processName(child) + " has ended and waits to be collected by its parent; not supported");
+      for (pid_t child; children >> child;) {
+        if (!known.insert(child).second) continue;
+        ProcStat stat = readProcStat(std::to_string(child));
+        if (stat.state != 'Z') throw Error("internal", processName(child) + " appeared after everything was stopped");
+        Process zombie;
+        zombie.pid = virtualPid(child);
+        zombie.ppid = process.vpid;
+        zombie.zombie = true;
+        zombie.exitStatus = static_cast<int32_t>(stat.number(52));
+        state.processes.push_back(std::move(zombie));
+      }
     }
 }
 
@@ -131,6 +141,7 @@ State collectState(StoppedTree& tree, const Pod& pod, const std::map<pid_t, Proc
   MemoryCollector memory(state);
   FileCollector files(state, memory, pod.init);
   for (StoppedProcess& stopped : tree.processes()) {
+    if (stopped.zombie) continue;  // found again among its parent's children
     auto preview = previews.find(stopped.pid);
     std::vector<MapLine> maps = readMaps(std::to_string(stopped.pid));
     Process process;
@@ -138,12 +149,14 @@ State collectState(StoppedTree& tree, const Pod& pod, const std::map<pid_t, Proc
     if (!process.gadgetSyscall || !process.gadgetSigreturn)
       throw Error("unsupported-state", processName(stopped.pid) + " has no C library that the restorer could leave over; not supported");
     process.vmas = memory.collect(stopped.pid, maps, preview != previews.end() ? preview->second.vmFlags : std::map<uint64_t, std::string>{});
-    process.descriptors = files.collect(stopped.pid);
+    process.descriptors = files.collect(stopped.pid, process.locks);
     state.processes.push_back(std::move(process));
   }
   files.finish();
   readClocks(tree.processes().front().pid, state);
   memory.saveShared(pages);
+  collectIpc(pod, state, pages);
+  collectZombies(tree, state);
   return state;
 }
 
@@ -284,13 +297,13 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   clock.done("stop");
-  refuseZombies(*tree);
   State state = collectState(*tree, pod, previews, pages);
   whileStopped();
   clock.done("collect");
 
   uint64_t position = pages.position();
   for (Process& process : state.processes) {
+    if (process.zombie) continue;
     process.runs = findRuns(tree->hostPid(process.pid), process.vmas, position);
     for (const PageRun& run : process.runs) position += run.pages * kPageSize;
   }
