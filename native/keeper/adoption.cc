@@ -92,6 +92,7 @@ void Keeper::claimImages() {
 }
 
 void Keeper::adoptOrSweep() {
+  for (const auto& id : listDirectory(places.berths())) janitor.remove(places.berth(id));
   for (const auto& aid : listDirectory(places.instances())) {
     if (adopt(aid)) continue;
     ::unlink(places.state(aid).c_str());

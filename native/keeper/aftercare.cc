@@ -1,6 +1,7 @@
 #include "keeper/aftercare.h"
 
-#include "core/pod/file_view.h"
+#include <cstdio>
+
 #include "core/sys/error.h"
 
 namespace appshot {
@@ -18,9 +19,9 @@ void Aftercare::close() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Aftercare::add(PodPtr pod) {
+void Aftercare::add(std::function<void()> work) {
   std::lock_guard lock(mutex_);
-  waiting_.push_back(std::move(pod));
+  waiting_.push_back(std::move(work));
   changed_.notify_all();
 }
 
@@ -35,17 +36,17 @@ void Aftercare::run() {
     if (!hurry) quiet_.await(kPatienceMs);
     lock.lock();
     // All that have gathered in one go: only the first of a burst waits for the grace period.
-    std::deque<PodPtr> pods;
-    pods.swap(waiting_);
+    std::deque<std::function<void()>> burst;
+    burst.swap(waiting_);
     lock.unlock();
-    for (const auto& pod : pods) {
+    for (const auto& work : burst) {
       try {
-        unmountStage(*pod);
-        pod->groups.moveIntoV1();
-      } catch (const Error&) {
-        // The pod has gone meanwhile.
+        work();
+      } catch (const Error& error) {
+        std::fprintf(stderr, "aftercare: %s\n", error.what());
       }
     }
+    burst.clear();
     lock.lock();
   }
 }

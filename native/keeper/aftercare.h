@@ -1,13 +1,13 @@
-// What a new instance still needs once it answers, done when nobody waits: its stage is unmounted (the kernel waits for a grace
-// period), its processes join the v1 cgroups (another one).
+// Work that nobody waits for, done when nobody waits: what a new instance still needs once it answers (its stage is unmounted, its
+// processes join the v1 cgroups: for both the kernel waits for grace periods), what the next wake will want (a berth).
 #pragma once
 
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <thread>
 
-#include "core/pod/pod.h"
 #include "core/pod/quiet.h"
 
 namespace appshot {
@@ -18,7 +18,8 @@ class Aftercare {
 
   void start();
   void close();
-  void add(PodPtr pod);
+  // `work` may throw Error, which is nobody's: what it was for has gone meanwhile.
+  void add(std::function<void()> work);
 
  private:
   void run();
@@ -26,7 +27,7 @@ class Aftercare {
   Quiet& quiet_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<PodPtr> waiting_;
+  std::deque<std::function<void()>> waiting_;
   bool closing_ = false;
   std::thread thread_;
 };

@@ -1,34 +1,22 @@
 #include "keeper/arrival.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "core/sys/sys.h"
+#include "core/sys/error.h"
+#include "keeper/berth.h"
+#include "keeper/furnishing.h"
 #include "keeper/state_file.h"
-#include "keeper/view_plan.h"
 
 namespace appshot {
 
 using Json = nlohmann::json;
 
-namespace {
-
-// The log belongs to the application's user, so that a program may open /dev/stdout again.
-void makeInstanceFiles(Keeper& keeper, const Instance& instance) {
-  std::string directory = keeper.places.instance(instance.aid);
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) throwErrno("make directory " + directory, errno);
-  std::string log = keeper.places.log(instance.aid);
-  UniqueFd fd = sysFd("make " + log, [&] { return ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600); });
-  sys("give the log to the application", [&] { return ::fchown(fd.get(), instance.spec.uid, instance.spec.gid); });
-}
-
-}  // namespace
-
-void describeFromImage(Keeper& keeper, const Image& image, Instance& instance) {
+InstanceSpec specOfImage(const Image& image) {
   Json meta = Json::parse(imageMeta(image), nullptr, false);
   if (!meta.is_object() || !meta.contains("spec")) throw Error("image-invalid", "the image does not say what it is an image of");
-  InstanceSpec spec = specOf(meta["spec"]);
+  return specOf(meta["spec"]);
+}
+
+void describeFromImage(Keeper& keeper, const Image& image, Instance& instance) {
+  InstanceSpec spec = specOfImage(image);
   keeper.layers.retain(spec.layers);
   instance.spec = std::move(spec);
 }
@@ -37,23 +25,33 @@ void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwat
   auto lap = [&](const char* phase) {
     if (watch != nullptr) watch->lap(phase);
   };
-  makeInstanceFiles(keeper, instance);
-  instance.layer = keeper.layers.create();
-  PreparedView prepared = prepareView(instance.aid, instance.spec, instance.layer, keeper.bases, keeper.layers, keeper.places);
-  if (furnishing == Furnishing::kNew) furnishForLaunch(instance.spec, prepared);
-  if (furnishing != Furnishing::kAsItIs) furnishName(instance.aid, prepared);
-  lap("mount");
+  bool isNew = furnishing == Furnishing::kNew;
+  Berth berth = isNew ? makeBerth(instance.spec, keeper.bases, keeper.layers, keeper.places) : keeper.berths.take(instance.image, instance.spec);
+  instance.layer = berth.id;
+  moveIn(berth, instance.aid, keeper.janitor, keeper.places);
+  nameLayer(instance.aid, keeper.layers.rootOf(berth.id));
+  FileView view;
+  view.trees = berth.trees;
+  view.binds = instance.spec.binds;
+  view.binds.push_back({keeper.places.log(instance.aid), "/run/appshot/log", false});
+  view.hostName = instance.aid;
+  if (isNew) furnishForLaunch(instance.spec, view, berth.detached, keeper.settings.configuratorPath);
+  lap("berth");
   instance.pod = keeper.pods.take();
   lap("pod");
-  showView(prepared.view, prepared.detached, *instance.pod);
-  instance.pod->groups.limit(instance.spec.limits);
+  showView(view, berth.detached, *instance.pod);
+  if (isNew) instance.pod->groups.limit(instance.spec.limits);
   lap("view");
 }
 
 void settle(Keeper& keeper, const InstancePtr& instance) {
   keeper.remember(*instance);
   keeper.exits.add(instance);
-  keeper.aftercare.add(instance->pod);
+  keeper.aftercare.add([pod = instance->pod, limits = instance->spec.limits] {
+    unmountStage(*pod);
+    pod->groups.limit(limits);
+    pod->groups.moveIntoV1();
+  });
 }
 
 void open(Keeper& keeper, const InstancePtr& instance) {

@@ -12,10 +12,11 @@ namespace appshot {
 
 enum class Furnishing {
   kNew,        // a launch: everything that a new application finds
-  kName,       // a clone: its own name
-  kAsItIs,     // the same instance again
+  kFromImage,  // what is in the image's layers
 };
 
+// What the image says of its instances. Throws Error `image-invalid`.
+InstanceSpec specOfImage(const Image& image);
 // Fills in what the image says of an instance, and holds on to its layers. Throws Error `image-invalid`.
 void describeFromImage(Keeper& keeper, const Image& image, Instance& instance);
 

@@ -49,6 +49,7 @@ Answer removeImage(Call call) {
   if (!keeper.hasImage(id)) throw Error("not-found", "there is no image " + id);
   ImageNote note = noteOfImage(keeper.places, id);
   keeper.zygotes.drop(id);
+  keeper.berths.drop(id);
   keeper.images.drop(id);
   keeper.janitor.remove(keeper.places.image(id));
   keeper.layers.release(note.layers);

@@ -41,6 +41,7 @@ Keeper::Keeper(Places where, KeeperSettings set)
       aftercare(quiet),
       images(places),
       zygotes(*this),
+      berths(*this),
       exits([this](InstancePtr instance) { workers.run([this, instance] { ended(instance); }); }) {}
 
 void Keeper::start() {
@@ -50,6 +51,7 @@ void Keeper::start() {
   prepareFiller();
   makeDirectory(places.instances());
   makeDirectory(places.images());
+  makeDirectory(places.berths());
   janitor.start();
   layers.start();
   cgroups.start();
@@ -110,6 +112,7 @@ void Keeper::close() {
   workers.close();
   zygotes.close();
   aftercare.close();
+  berths.close();
   pods.close();
   exits.close();
   bool nothingRuns = instances.size() == 0;
@@ -122,11 +125,11 @@ void Keeper::close() {
   janitor.close();
   bases.close();
   // Only what is empty goes: there may be images, and logs of instances that sleep.
-  for (const std::string& path : {places.instances(), places.images(), places.layers()}) ::rmdir(path.c_str());
+  for (const std::string& path : {places.instances(), places.images(), places.layers(), places.berths()}) ::rmdir(path.c_str());
 }
 
 void Keeper::remember(const Instance& instance, const std::string& ending) const {
-  replaceFile(places.state(instance.aid), jsonOf(instance, ending).dump());
+  writeState(places.state(instance.aid), jsonOf(instance, ending).dump());
 }
 
 bool Keeper::hasImage(const std::string& id) const {
@@ -147,6 +150,7 @@ void Keeper::dismantle(const InstancePtr& instance) {
   // An overlay keeps what it needs of removed layers until its mount is gone with the pod.
   if (instance->pod) pods.giveBack(instance->pod);
   layers.release(held);
+  if (!instance->layer.empty()) janitor.remove(places.berth(instance->layer));
   janitor.remove(places.work(instance->aid));
   if (!hasImage(instance->aid)) janitor.remove(places.instance(instance->aid));
 }

@@ -13,6 +13,7 @@
 #include "core/pod/pod_maker.h"
 #include "core/pod/pod_pool.h"
 #include "keeper/aftercare.h"
+#include "keeper/berths.h"
 #include "keeper/exit_watch.h"
 #include "keeper/image_shelf.h"
 #include "keeper/instance.h"
@@ -27,6 +28,7 @@ namespace appshot {
 struct KeeperSettings {
   bool egress = false;                   // pods may open connections to what is beyond the node
   std::string initPath;                  // of appshot-init
+  std::string configuratorPath;          // of the library that is preloaded; empty: none
 };
 
 class Keeper {
@@ -73,6 +75,7 @@ class Keeper {
   InstanceTable instances;
   OpenImages images;
   Zygotes zygotes;
+  Berths berths;
   WorkerPool workers;
   ExitWatch exits;
 

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "keeper/app_user.h"
+#include "keeper/furnishing.h"
 #include "keeper/request_fields.h"
 
 namespace appshot {
@@ -149,6 +150,11 @@ void completePath(InstanceSpec& spec, const std::string& searchPath, const std::
   exposures.program(realPathOf(found));
 }
 
+void preloadConfigurator(std::vector<std::string>& env) {
+  if (std::string* given = findVariable(env, "LD_PRELOAD")) *given += std::string(":") + kConfiguratorInView;
+  else env.push_back(std::string("LD_PRELOAD=") + kConfiguratorInView);
+}
+
 void readUser(RequestFields& fields, InstanceSpec& spec, const std::string& aid, const std::string& engine) {
   AppUser user;
   if (fields.has("user")) {
@@ -202,6 +208,7 @@ LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, c
   completePath(spec, searchPath, engine, bases);
   if (!findVariable(spec.env, "HOME")) spec.env.push_back("HOME=/home/app");
   spec.env.push_back("APPSHOT_AID=" + request.aid);
+  preloadConfigurator(spec.env);
   return request;
 }
 

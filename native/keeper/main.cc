@@ -52,7 +52,9 @@ Arguments readArguments(int argc, char** argv) {
   if (::realpath(arguments.directory.c_str(), real) == nullptr) throwErrno("find directory " + arguments.directory, errno);
   arguments.directory = real;
   std::string self = readLink("/proc/self/exe");
-  arguments.settings.initPath = self.substr(0, self.rfind('/')) + "/appshot-init";
+  std::string beside = self.substr(0, self.rfind('/'));
+  arguments.settings.initPath = beside + "/appshot-init";
+  arguments.settings.configuratorPath = beside + "/appshot-configurator.so";
   return arguments;
 }
 

@@ -20,6 +20,8 @@ struct Places {
   std::string state(const std::string& aid) const { return instance(aid) + "/state.json"; }
   std::string log(const std::string& aid) const { return instance(aid) + "/log"; }
   std::string work(const std::string& aid) const { return instance(aid) + "/work"; }
+  std::string berths() const { return engine + "/berths"; }
+  std::string berth(const std::string& id) const { return berths() + "/" + id; }
   std::string trash() const { return engine + "/trash"; }
 };
 

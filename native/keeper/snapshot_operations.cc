@@ -8,6 +8,7 @@
 #include "core/snapshot/snapshot.h"
 #include "core/sys/sys.h"
 #include "keeper/answers.h"
+#include "keeper/arrival.h"
 #include "keeper/facts_error.h"
 #include "keeper/operations.h"
 #include "keeper/request_fields.h"
@@ -148,6 +149,7 @@ class Undertaking {
     }
     keeper_.layers.release(replaced.layers);
     keeper_.zygotes.drop(wish_.image);
+    keeper_.berths.drop(wish_.image);
     keeper_.images.drop(wish_.image);
   }
 
@@ -171,14 +173,12 @@ Answer cancelledAnswer(const SnapshotWish& wish) {
   return {{"image", wish.image}, {"bytes", 0}, {"stoppedMs", 0.0}, {"phases", Answer::object()}, {"cancelled", true}};
 }
 
-// Checks the new image in the background: the first wake then finds it checked.
-void openLater(Keeper& keeper, const std::string& id) {
-  keeper.workers.run([&keeper, id] {
-    try {
-      keeper.images.open(id);
-    } catch (const Error&) {
-      // Whoever restores it is told.
-    }
+// Opens and checks the new image, and makes a berth for it: the first wake then finds both done.
+void prepareWake(Keeper& keeper, const std::string& id) {
+  keeper.aftercare.add([&keeper, id] {
+    if (!keeper.hasImage(id)) return;
+    InstanceSpec spec = specOfImage(*keeper.images.open(id));
+    keeper.berths.prepare(id, spec, 1);
   });
 }
 
@@ -211,7 +211,7 @@ Answer snapshotInstance(Call call) {
   }
   if (result.cancelled || wish.keepRunning) leaveSnapshot(keeper, instance);
   else keeper.forget(instance);
-  if (!result.cancelled) openLater(keeper, wish.image);
+  if (!result.cancelled) prepareWake(keeper, wish.image);
   return {{"image", wish.image},
           {"bytes", bytes},
           {"stoppedMs", result.stoppedUs / 1000},

@@ -1,6 +1,7 @@
 #include "keeper/state_file.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -94,6 +95,14 @@ void replaceFile(const std::string& path, const std::string& text, bool durable)
     if (durable) sys("sync " + beside, [&] { return ::fsync(fd.get()); });
   }
   sys("rename " + beside, [&] { return std::rename(beside.c_str(), path.c_str()); });
+}
+
+void writeState(const std::string& path, const std::string& text) {
+  UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  struct stat st {};
+  bool isEmpty = fd.valid() && ::fstat(fd.get(), &st) == 0 && st.st_size == 0;
+  if (isEmpty) writeAll(fd.get(), text.data(), text.size(), "write " + path);
+  else replaceFile(path, text);
 }
 
 unsigned long long startTimeOf(pid_t pid) {

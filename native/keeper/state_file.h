@@ -26,6 +26,9 @@ FormerInstance readInstance(const nlohmann::json& json, Instance& instance);
 // Writes beside, syncs with `durable`, renames.
 void replaceFile(const std::string& path, const std::string& text, bool durable = false);
 
+// As replaceFile, but fills a file that is there and empty with one write, which costs no new file.
+void writeState(const std::string& path, const std::string& text);
+
 // Start time of a process in clock ticks since boot, 0 when it is gone: tells one process from a later one of the same pid.
 unsigned long long startTimeOf(pid_t pid);
 

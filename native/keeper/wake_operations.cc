@@ -27,6 +27,12 @@ PhasesUs joined(const PhasesUs& first, const PhasesUs& then) {
   return all;
 }
 
+// Whoever was cloned is likely to be cloned again.
+void prepareClones(Keeper& keeper, const std::string& imageId, const InstanceSpec& spec) {
+  constexpr size_t kAhead = 2;
+  if (keeper.hasImage(imageId)) keeper.berths.prepare(imageId, spec, kAhead);
+}
+
 Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const std::string& imageId, const std::string& aid) {
   InstancePtr instance = keeper.instances.add(aid);
   std::lock_guard operation(instance->operation);
@@ -34,10 +40,11 @@ Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident,
     Stopwatch watch;
     instance->image = imageId;
     describeFromImage(keeper, *resident->image, *instance);
-    makeView(keeper, *instance, Furnishing::kName, &watch);
+    makeView(keeper, *instance, Furnishing::kFromImage, &watch);
     Restored restored = resident->zygote->clone(*instance->pod, {true, aid});
     PhasesUs phases = joined(watch.phases, restored.phases);
     begin(keeper, instance, restored);
+    keeper.aftercare.add([&keeper, imageId, spec = specOfImage(*resident->image)] { prepareClones(keeper, imageId, spec); });
     return runningJson(*instance, phases);
   } catch (...) {
     keeper.forget(instance);
@@ -86,7 +93,7 @@ Answer restoreInstance(Call call) {
     watch.lap("open");
     instance->image = aid;
     describeFromImage(keeper, *image, *instance);
-    makeView(keeper, *instance, Furnishing::kAsItIs, &watch);
+    makeView(keeper, *instance, Furnishing::kFromImage, &watch);
     Restored restored = restoreImage(image, *instance->pod, {false, aid});
     PhasesUs phases = joined(watch.phases, restored.phases);
     begin(keeper, instance, restored);
@@ -151,8 +158,12 @@ Answer warmImage(Call call) {
   bool resident = fields.flag("resident", true);
   fields.done();
   checkName(imageId, "image");
-  if (resident) call.keeper.zygotes.get(imageId);
-  else call.keeper.zygotes.drop(imageId);
+  if (resident) {
+    auto zygote = call.keeper.zygotes.get(imageId);
+    prepareClones(call.keeper, imageId, specOfImage(*zygote->image));
+  } else {
+    call.keeper.zygotes.drop(imageId);
+  }
   return Answer::object();
 }
 

@@ -24,9 +24,10 @@ std::shared_ptr<ResidentZygote> Zygotes::build(const std::string& imageId, const
   auto view = std::make_shared<Instance>();
   // No name of an instance begins with a dot.
   view->aid = ".zygote-" + imageId;
+  view->image = imageId;
   resident->view = view;
   describeFromImage(keeper_, *image, *view);
-  makeView(keeper_, *view, Furnishing::kAsItIs);
+  makeView(keeper_, *view, Furnishing::kFromImage);
   resident->zygote = Zygote::build(image, view->pod->init);
   return resident;
 }

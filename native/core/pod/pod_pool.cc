@@ -130,7 +130,7 @@ void PodPool::giveWay() {
   constexpr int kPatienceMs = 500;
   {
     std::lock_guard lock(mutex_);
-    if (closing_ || draining_ > 0 || (wantsMore() && ready_.empty())) return;
+    if (closing_ || draining_ > 0) return;
   }
   quiet_.await(kPatienceMs);
 }

@@ -1,0 +1,84 @@
+#include "keeper/berth.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "core/sys/sys.h"
+
+namespace appshot {
+
+namespace {
+
+void makeDirectory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) throwErrno("make directory " + path, errno);
+}
+
+void makeFile(const std::string& path, uid_t uid, gid_t gid) {
+  UniqueFd fd = sysFd("make " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600); });
+  sys("set owner of " + path, [&] { return ::fchown(fd.get(), uid, gid); });
+}
+
+// /etc/hostname and /etc/hosts stand in the layer before it is mounted: through the overlay each would be copied up and synced.
+void makeEtc(const std::string& layerRoot) {
+  std::string etc = layerRoot + "/etc";
+  struct stat host {};
+  sys("look at /etc", [&] { return ::stat("/etc", &host); });
+  makeDirectory(etc);
+  sys("set mode of " + etc, [&] { return ::chmod(etc.c_str(), host.st_mode & 07777); });
+  for (const char* name : {"/hostname", "/hosts"}) {
+    makeFile(etc + name, 0, 0);
+    sys("set mode", [&] { return ::chmod((etc + name).c_str(), 0644); });
+  }
+}
+
+}  // namespace
+
+Berth makeBerth(const InstanceSpec& spec, BaseViews& bases, LayerStore& layers, const Places& places) {
+  Berth berth;
+  berth.id = layers.create();
+  std::string directory = places.berth(berth.id);
+  makeDirectory(directory);
+  makeDirectory(directory + "/work");
+  // The log belongs to the application's user, so that a program may open /dev/stdout again.
+  makeFile(directory + "/log", spec.uid, spec.gid);
+  makeFile(directory + "/state.json", 0, 0);
+  makeEtc(layers.rootOf(berth.id));
+  auto add = [&](const std::string& at, std::shared_ptr<BaseView> base, const char* kind) {
+    bool isRoot = at == "/";
+    ViewTree tree;
+    tree.at = at;
+    for (const auto& id : spec.layers) tree.lowers.push_back(isRoot ? layers.rootOf(id) : layers.cwdOf(id));
+    tree.lowers.insert(tree.lowers.end(), base->lowers.begin(), base->lowers.end());
+    tree.upper = isRoot ? layers.rootOf(berth.id) : layers.cwdOf(berth.id);
+    tree.work = directory + "/work/" + kind;
+    makeDirectory(tree.work);
+    berth.trees.push_back(std::move(tree));
+    berth.bases.push_back(std::move(base));
+  };
+  add("/", bases.root(), "root");
+  if (spec.ownTreeForCwd) add(spec.cwd, bases.ofDirectory(spec.cwd), "cwd");
+  for (const auto& tree : berth.trees) berth.detached.trees.push_back(mountOverlay(tree.lowers, tree.upper, tree.work));
+  return berth;
+}
+
+void moveIn(const Berth& berth, const std::string& aid, Janitor& janitor, const Places& places) {
+  std::string from = places.berth(berth.id), to = places.instance(aid);
+  if (::rename(from.c_str(), to.c_str()) == 0) return;
+  if (errno != ENOTEMPTY && errno != EEXIST) throwErrno("move into " + to, errno);
+  // It slept, and its log was kept.
+  for (const char* name : {"/work", "/state.json"}) {
+    sys("move into " + to, [&] { return std::rename((from + name).c_str(), (to + name).c_str()); });
+  }
+  janitor.remove(from);
+}
+
+void scrap(const Berth& berth, LayerStore& layers, Janitor& janitor, const Places& places) {
+  layers.release({berth.id});
+  janitor.remove(places.berth(berth.id));
+}
+
+}  // namespace appshot
