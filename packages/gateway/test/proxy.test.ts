@@ -235,6 +235,33 @@ test('an answer that comes before the upload is finished arrives, and the connec
   }
 });
 
+test('a reason phrase cannot break the line it stands in', async (t) => {
+  for (const body of ['', 'abc']) {
+    const { host } = await sites.tcp((socket) => void socket.once('data', () => socket.end(`HTTP/1.1 200 a\u010AX-Evil: 1\r\nContent-Length: ${body.length}\r\n\r\n${body}`, 'utf8')));
+    const answer = await new RawClient(gateway).send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`).until(`\r\n\r\n${body}`);
+    t.regex(answer, /^HTTP\/1\.1 (200 OK|502 Bad Gateway)\r\n/);
+    t.notRegex(answer, /\nX-Evil/);
+  }
+});
+
+for (const length of [6, 6_000]) test(`an answer of ${length} bytes whose body comes later than its fields is not kept back`, async (t) => {
+  let goOn = (): void => {};
+  const { host } = await sites.tcp((socket) => void socket.once('data', () => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\nX-Early: yes\r\n\r\n`);
+    goOn = () => {
+      socket.write('abc');
+      goOn = () => socket.write('x'.repeat(length - 6) + 'def');
+    };
+  }));
+  const client = new RawClient(gateway).send(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+  await client.until(/X-Early: yes\r\n.*\r\n\r\n$/s);
+  goOn();
+  await client.until(/abc$/);
+  goOn();
+  t.regex(await client.until(/abcx*def$/), /^HTTP\/1\.1 200 OK\r\n/);
+  client.close();
+});
+
 test('an instance whose answer is no HTTP is a 502', async (t) => {
   for (const said of ['garbage\r\n\r\n', 'HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc', 'HTTP/1.1 200 OK\r\nX: a\x01b\r\nContent-Length: 0\r\n\r\n', `HTTP/1.1 200 OK\r\nX: ${'y'.repeat(70_000)}\r\n\r\n`]) {
     const { host } = await sites.tcp((socket) => void socket.once('data', () => socket.end(said, 'latin1')));

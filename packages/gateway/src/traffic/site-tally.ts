@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { GatewayResponse } from '../http/gateway-response.js';
 
 /** How a request ended: its status class, or `aborted` when the visitor did not get the whole answer. */
 export const outcomes = ['1xx', '2xx', '3xx', '4xx', '5xx', 'aborted'] as const;
@@ -26,9 +26,9 @@ export class SiteTally {
     this.beganSumS += seconds;
   }
 
-  end(response: ServerResponse): void {
+  end(response: GatewayResponse): void {
     const { statusCode } = response;
-    const whole = response.writableFinished || statusCode === 101;
+    const whole = response.wholeWritten || response.writableFinished || statusCode === 101;
     this.ended[whole ? Math.floor(statusCode / 100) - 1 : outcomes.length - 1]! += 1;
   }
 }
