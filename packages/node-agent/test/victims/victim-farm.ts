@@ -1,0 +1,115 @@
+import { execFile } from 'node:child_process';
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { FarmError } from '@appshot/runtime';
+import type { Running } from '../../src/engine/engine.js';
+import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
+import { openEngine } from '../../src/engine/open-engine.js';
+
+const run = promisify(execFile);
+const sources = new URL('../../../../native/test/victims/', import.meta.url).pathname;
+const port = 7000;
+const answerWithinMs = 10_000;
+
+/** An engine of its own, and the victims, which are all one program. */
+export class VictimFarm {
+  #dir = '';
+  #engine: KeeperEngine | undefined;
+
+  async start(): Promise<void> {
+    this.#dir = await mkdtemp(path.join(tmpdir(), 'appshot-victims-'));
+    await chmod(this.#dir, 0o755);
+    await mkdir(this.#programs, { mode: 0o755 });
+    const files = (await readdir(sources)).filter((name) => name.endsWith('.c')).map((name) => path.join(sources, name));
+    await run('cc', ['-O1', '-g', '-std=gnu11', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', path.join(this.#programs, 'victims'), ...files, '-lrt', '-lm']);
+    this.#engine = await openEngine({ dir: path.join(this.#dir, 'engine') });
+  }
+
+  async close(): Promise<void> {
+    await this.#engine?.close();
+    await rm(this.#dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  }
+
+  async names(): Promise<string[]> {
+    const { stdout } = await run(path.join(this.#programs, 'victims'), []);
+    return stdout.trim().split('\n').sort();
+  }
+
+  /** Launches, asks, sleeps, wakes, asks; then once more; then two clones, both asked. @returns what went wrong, empty when all is well. */
+  async sleepAndClone(name: string): Promise<string> {
+    return this.#with(name, async (engine, running) => {
+      await expectOk('launched', running);
+      let awake = running;
+      for (const round of ['once', 'twice']) {
+        await engine.snapshot(name, { keepRunning: false });
+        awake = await engine.restore(name);
+        await expectOk(`woken ${round}`, awake);
+        // What a half-finished wake would still hide shows on the second question.
+        await expectOk(`woken ${round}, asked again`, awake);
+      }
+      await engine.snapshot(name, { keepRunning: true, image: `${name}-template` });
+      await expectOk('after its template was taken', awake);
+      const clones = await engine.clone(`${name}-template`, [`${name}-1`, `${name}-2`]);
+      for (const clone of clones) await expectOk('cloned', clone);
+    });
+  }
+
+  /** Launches, tries to put it to sleep, asks. @returns the message with which that was refused, or what went wrong. */
+  async refusal(name: string): Promise<string> {
+    return this.#with(name, async (engine, running) => {
+      await expectOk('launched', running);
+      try {
+        await engine.snapshot(name, { keepRunning: false });
+      } catch (error) {
+        if (FarmError.from(error).code !== 'unsupported-state') throw error;
+        await expectOk('after the refusal', running);
+        throw error;
+      }
+    });
+  }
+
+  get #programs(): string {
+    return path.join(this.#dir, 'programs');
+  }
+
+  async #with(name: string, work: (engine: KeeperEngine, running: Running) => Promise<void>): Promise<string> {
+    const engine = this.#engine;
+    if (engine === undefined) return 'the farm has not started';
+    try {
+      await work(engine, await engine.launch({
+        aid: name, command: [path.join(this.#programs, 'victims'), name, String(port)], cwd: this.#programs, env: {}, volumes: [], port, readyWithinMs: 20_000,
+      }));
+      return '';
+    } catch (error) {
+      return error instanceof Error ? `${error.message}${lastLines(error)}` : String(error);
+    } finally {
+      for (const aid of [`${name}-1`, `${name}-2`, name]) await engine.stop(aid).catch(() => undefined);
+      for (const image of [`${name}-template`, name]) await engine.removeImage(image).catch(() => undefined);
+    }
+  }
+}
+
+const lastLines = (error: unknown): string => {
+  const text = FarmError.from(error).facts?.['lastLines'];
+  return typeof text === 'string' && text !== '' ? ` [${text.trim()}]` : '';
+};
+
+async function expectOk(when: string, { address }: Running): Promise<void> {
+  const answer = await ask(address).catch((error: unknown) => `no answer: ${String(error)}`);
+  if (answer !== 'ok') throw new Error(`${when}: ${answer}`);
+}
+
+function ask(address: string): Promise<string> {
+  const [host = '', number = ''] = address.split(':');
+  return new Promise((resolve, reject) => {
+    let text = '';
+    const socket = net.connect(Number(number), host);
+    socket.setTimeout(answerWithinMs, () => socket.destroy(new Error(`nothing within ${answerWithinMs} ms`)));
+    socket.on('data', (chunk) => { text += chunk.toString(); });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(text.trim() || 'the connection ended without an answer'));
+  });
+}
