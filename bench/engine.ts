@@ -42,7 +42,7 @@ async function measureSite(site: Site, measurements: Measurements): Promise<void
   } finally {
     await keeper.stop('site').catch(() => undefined);
     await keeper.close();
-    await rm(dir, { recursive: true, force: true });
+    await rm(dir, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
   }
 }
 

@@ -49,6 +49,31 @@ void appendRecord(std::string& to, RecordType type, const std::string& name, con
   to.append((8 - to.size() % 8) % 8, '\0');
 }
 
+// Files whose contents were checked or written by this process, known again by identity and change time: any ordinary write
+// changes the latter.
+class VerifiedFiles {
+ public:
+  static bool contains(int fd) {
+    std::lock_guard lock(mutex_);
+    return known_.count(identityOf(fd)) > 0;
+  }
+  static void add(int fd) {
+    std::lock_guard lock(mutex_);
+    if (known_.size() > 4096) known_.clear();
+    known_.insert(identityOf(fd));
+  }
+
+ private:
+  using Identity = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
+  static Identity identityOf(int fd) {
+    struct stat status{};
+    sys("stat pages.bin", [&] { return ::fstat(fd, &status); });
+    return {status.st_dev, status.st_ino, status.st_size, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
+  }
+  static inline std::mutex mutex_;
+  static inline std::set<Identity> known_;
+};
+
 [[noreturn]] void invalid(const std::string& what) { throw Error("image-invalid", what); }
 
 std::string asBytes(const std::vector<uint32_t>& numbers) {
@@ -86,6 +111,8 @@ const std::vector<uint32_t>& PageWriter::chunkSums() {
   }
   return sums_;
 }
+
+void PageWriter::trust() const { VerifiedFiles::add(fd_.get()); }
 
 void writeImageFile(const std::string& directory, const State& state, const std::string& meta, const std::vector<uint32_t>& chunkSums,
                     uint64_t pageBytes) {
@@ -219,17 +246,7 @@ void Image::validate() const {
 }
 
 void Image::verifyPages() const {
-  // What was checked once is known by identity and change time; any ordinary write changes the latter.
-  using Identity = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
-  static std::mutex mutex;
-  static std::set<Identity> known;
-  struct stat status{};
-  sys("stat pages.bin", [&] { return ::fstat(pages_.get(), &status); });
-  Identity identity{status.st_dev, status.st_ino, status.st_size, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
-  {
-    std::lock_guard lock(mutex);
-    if (known.count(identity)) return;
-  }
+  if (VerifiedFiles::contains(pages_.get())) return;
   std::string buffer(kChunkBytes, '\0');
   for (size_t chunk = 0; chunk < chunkSums_.size(); chunk++) {
     uint64_t bytes = std::min(kChunkBytes, pageBytes_ - chunk * kChunkBytes);
@@ -237,9 +254,7 @@ void Image::verifyPages() const {
     if (static_cast<uint64_t>(n) != bytes || crc32c(buffer.data(), bytes) != chunkSums_[chunk])
       invalid(directory_ + "/pages.bin: the checksum of chunk " + std::to_string(chunk) + " (bytes " + std::to_string(chunk * kChunkBytes) + " on) is wrong");
   }
-  std::lock_guard lock(mutex);
-  if (known.size() > 4096) known.clear();
-  known.insert(identity);
+  VerifiedFiles::add(pages_.get());
 }
 
 }  // namespace appshot

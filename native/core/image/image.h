@@ -29,6 +29,8 @@ class PageWriter {
   uint64_t position() const { return position_; }
   void append(const void* pages, size_t bytes);
   const std::vector<uint32_t>& chunkSums();  // ends the last chunk
+  // What was written here need not be read again to be believed: call when all is written and synced.
+  void trust() const;
   int fd() const { return fd_.get(); }
 
  private:

@@ -337,6 +337,7 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
     killTree(*tree);
     clock.done("end");
   }
+  pages.trust();
   if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
   directory.keep();
   return result;
