@@ -141,6 +141,21 @@ uint32_t FileCollector::describe(Opened opened) {
   return index;
 }
 
+// What stands in a pipe: copied, not taken, since the snapshot may be given up.
+static std::string peekPipe(int pipe) {
+  int queued = 0, size = ::fcntl(pipe, F_GETPIPE_SZ);
+  if (::ioctl(pipe, FIONREAD, &queued) < 0 || queued == 0) return {};
+  int ends[2];
+  sys("make a pipe", [&] { return ::pipe2(ends, O_CLOEXEC | O_NONBLOCK); });
+  UniqueFd out(ends[0]), in(ends[1]);
+  ::fcntl(in.get(), F_SETPIPE_SZ, size);
+  ssize_t copied = sys("copy the contents of a pipe", [&] { return ::tee(pipe, in.get(), static_cast<size_t>(size), SPLICE_F_NONBLOCK); });
+  std::string contents(static_cast<size_t>(copied), '\0');
+  for (size_t at = 0; at < contents.size();)
+    at += static_cast<size_t>(sys("read a copied pipe", [&] { return ::read(out.get(), contents.data() + at, contents.size() - at); }));
+  return contents;
+}
+
 void FileCollector::describeRegular(const Opened& opened, OpenFile& file) {
   file.kind = static_cast<uint32_t>(S_ISFIFO(opened.mode) ? FileKind::Fifo : FileKind::Regular);
   file.path = opened.link;
@@ -150,8 +165,13 @@ void FileCollector::describeRegular(const Opened& opened, OpenFile& file) {
   if (lock.find("LEASE") != std::string::npos) throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " (" + opened.link + ") holds a lease; not supported");
   struct stat status{};
   sys("stat " + opened.link, [&] { return ::fstat(opened.here.get(), &status); });
+  if (S_ISFIFO(opened.mode) && (file.flags & O_ACCMODE) != O_WRONLY && objects_.count(opened.inode) == 0) {
+    objectNumber(opened.inode);  // its contents are everybody's: kept once
+    file.contents = peekPipe(opened.here.get());
+  }
   if (status.st_nlink > 0 || !S_ISREG(opened.mode)) return;
   file.deleted = true;
+  file.object = objectNumber(opened.inode);
   if (file.path.size() > kDeleted.size()) file.path.resize(file.path.size() - kDeleted.size());
   if (static_cast<uint64_t>(status.st_size) > kMaxGhostBytes)
     throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " is the deleted file " + file.path + " of more than 64 MiB; not supported");
@@ -170,17 +190,10 @@ void FileCollector::describePipe(const Opened& opened, OpenFile& file) {
   file.writeEnd = (file.flags & O_ACCMODE) == O_WRONLY;
   int size = ::fcntl(opened.here.get(), F_GETPIPE_SZ);
   file.count = size > 0 ? static_cast<uint64_t>(size) : 0;
-  int queued = 0;
-  if (file.writeEnd || ::ioctl(opened.here.get(), FIONREAD, &queued) < 0 || queued == 0) return;
-  // Copied, not taken: the snapshot may be given up.
-  int ends[2];
-  sys("make a pipe", [&] { return ::pipe2(ends, O_CLOEXEC | O_NONBLOCK); });
-  UniqueFd out(ends[0]), in(ends[1]);
-  ::fcntl(in.get(), F_SETPIPE_SZ, size);
-  ssize_t copied = sys("copy the contents of a pipe", [&] { return ::tee(opened.here.get(), in.get(), static_cast<size_t>(size), SPLICE_F_NONBLOCK); });
-  file.contents.resize(static_cast<size_t>(copied));
-  for (size_t at = 0; at < file.contents.size();)
-    at += static_cast<size_t>(sys("read a copied pipe", [&] { return ::read(out.get(), file.contents.data() + at, file.contents.size() - at); }));
+  if (file.writeEnd) return;
+  file.contents = peekPipe(opened.here.get());
+  if ((file.flags & O_DIRECT) && !file.contents.empty())
+    throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " is a pipe in packet mode with data in it; not supported");
 }
 
 void FileCollector::describeAnonymous(const Opened& opened, OpenFile& file) {
@@ -216,19 +229,23 @@ void FileCollector::finish() {
 void FileCollector::resolveEpoll(uint32_t index) {
   const Opened& epoll = opened_[index];
   std::istringstream lines(epoll.info);
+  std::map<int, uint32_t> seen;
   for (std::string line; std::getline(lines, line);) {
     int fd = 0;
     unsigned events = 0;
     unsigned long userData = 0, inode = 0;
     if (std::sscanf(line.c_str(), "tfd: %d events: %x data: %lx pos:%*d ino:%lx", &fd, &events, &userData, &inode) < 4) continue;
+    // All eventfds and the like have one inode, and a number may have been closed or reused while another descriptor kept
+    // the file open: only the kernel knows which file is watched. The same number may stand in a set several times.
+    struct kcmp_epoll_slot slot{static_cast<uint32_t>(epoll.fd), static_cast<uint32_t>(fd), seen[fd]++};
+    auto isWatched = [&](uint32_t candidate) {
+      return ::syscall(SYS_kcmp, opened_[candidate].pid, epoll.pid, KCMP_EPOLL_TFD, opened_[candidate].fd, &slot) == 0;
+    };
     auto same = byDescriptor_.find({epoll.pid, fd});
     uint32_t target = UINT32_MAX;
-    if (same != byDescriptor_.end() && opened_[same->second].inode == inode) target = same->second;
-    // The number was closed or reused while another descriptor kept the file open: look for it by what it is.
-    for (auto at = byInode_.lower_bound(inode); target == UINT32_MAX && at != byInode_.end() && at->first == inode; ++at) {
-      struct kcmp_epoll_slot slot{static_cast<uint32_t>(epoll.fd), static_cast<uint32_t>(fd), 0};
-      if (::syscall(SYS_kcmp, opened_[at->second].pid, epoll.pid, KCMP_EPOLL_TFD, opened_[at->second].fd, &slot) == 0) target = at->second;
-    }
+    if (same != byDescriptor_.end() && opened_[same->second].inode == inode && isWatched(same->second)) target = same->second;
+    for (auto at = byInode_.lower_bound(inode); target == UINT32_MAX && at != byInode_.end() && at->first == inode; ++at)
+      if (isWatched(at->second)) target = at->second;
     if (target == UINT32_MAX)
       throw Error("unsupported-state", "fd " + std::to_string(epoll.fd) + " is an epoll set that watches a file which nobody in the tree has open; not supported");
     state_.files[index].watches.push_back({fd, events, userData, target});

@@ -9,6 +9,7 @@
 #include "core/image/model.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/stopped_tree.h"
+#include "core/snapshot/unix_peers.h"
 
 namespace appshot {
 
@@ -56,7 +57,7 @@ class FileCollector {
   std::multimap<uint64_t, uint32_t> byInode_;
   std::map<uint64_t, uint32_t> objects_;
   std::map<std::pair<pid_t, int>, uint32_t> byDescriptor_;
-  std::map<uint64_t, uint64_t> unixPeers_;                // inode -> inode of the peer
+  std::map<uint64_t, UnixPeer> unixPeers_;                // by inode
   bool unixPeersRead_ = false;
   std::set<std::string> locksSeen_;                       // fdinfo shows a lock at every descriptor of its file
 };

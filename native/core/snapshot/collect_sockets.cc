@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 
 #include <algorithm>
@@ -44,18 +45,40 @@ void collectOptions(int fd, OpenFile& file) {
                                                      {SOL_SOCKET, SO_BROADCAST}, {SOL_SOCKET, SO_PASSCRED}, {SOL_SOCKET, SO_TIMESTAMP}};
   static constexpr std::pair<int, int> kTcp[] = {{IPPROTO_TCP, TCP_NODELAY}, {IPPROTO_TCP, TCP_DEFER_ACCEPT}, {IPPROTO_TCP, TCP_FASTOPEN},
                                                  {IPPROTO_TCP, TCP_USER_TIMEOUT}};
+  auto put = [&](int level, int name, const auto& value) {
+    file.options.push_back({level, name, std::string(reinterpret_cast<const char*>(&value), sizeof value)});
+  };
   auto keep = [&](int level, int name) {
     int value = option(fd, level, name, 0);
-    if (value != 0) file.options.push_back({level, name, std::string(reinterpret_cast<char*>(&value), sizeof value)});
+    if (value != 0) put(level, name, value);
   };
+  auto keepUnless = [&](int usual, int level, int name) {
+    int value = option(fd, level, name, usual);
+    if (value != usual) put(level, name, value);
+  };
+  // Buffer sizes that the program chose itself; the kernel doubles what it is given.
+  constexpr int kBufferLock = 72, kSendLocked = 1, kReceiveLocked = 2;  // SO_BUF_LOCK (5.14)
+  int locked = option(fd, SOL_SOCKET, kBufferLock, 0);
+  if (locked & kSendLocked) put(SOL_SOCKET, SO_SNDBUF, option(fd, SOL_SOCKET, SO_SNDBUF, 0) / 2);
+  if (locked & kReceiveLocked) put(SOL_SOCKET, SO_RCVBUF, option(fd, SOL_SOCKET, SO_RCVBUF, 0) / 2);
+  for (int name : {SO_RCVTIMEO, SO_SNDTIMEO}) {
+    timeval limit = option(fd, SOL_SOCKET, name, timeval{});
+    if (limit.tv_sec != 0 || limit.tv_usec != 0) put(SOL_SOCKET, name, limit);
+  }
   for (auto [level, name] : kGeneral) keep(level, name);
   if (file.family != AF_INET && file.family != AF_INET6) return;
   if (file.family == AF_INET6) {
     int only = option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     file.options.push_back({IPPROTO_IPV6, IPV6_V6ONLY, std::string(reinterpret_cast<char*>(&only), sizeof only)});
   }
-  if (file.socketType == SOCK_STREAM)
+  keepUnless(64, IPPROTO_IP, IP_TTL);
+  keepUnless(0, IPPROTO_IP, IP_TOS);
+  if (file.socketType == SOCK_STREAM) {
     for (auto [level, name] : kTcp) keep(level, name);
+    keepUnless(7200, IPPROTO_TCP, TCP_KEEPIDLE);
+    keepUnless(75, IPPROTO_TCP, TCP_KEEPINTVL);
+    keepUnless(9, IPPROTO_TCP, TCP_KEEPCNT);
+  }
   linger on = option(fd, SOL_SOCKET, SO_LINGER, linger{});
   if (on.l_onoff) file.options.push_back({SOL_SOCKET, SO_LINGER, std::string(reinterpret_cast<char*>(&on), sizeof on)});
 }
@@ -125,8 +148,13 @@ void FileCollector::describeUnix(const Opened& opened, OpenFile& file) {
     return;
   }
   auto peer = unixPeers_.find(opened.inode);
-  file.kind = static_cast<uint32_t>(peer == unixPeers_.end() || peer->second == 0 ? FileKind::UnixOther : FileKind::UnixPair);
-  if (file.kind == static_cast<uint32_t>(FileKind::UnixPair)) file.object = objectNumber(std::min<uint64_t>(opened.inode, peer->second));
+  bool isPair = peer != unixPeers_.end() && (peer->second.inode != 0 || file.socketType != SOCK_DGRAM);
+  file.kind = static_cast<uint32_t>(isPair ? FileKind::UnixPair : FileKind::UnixOther);
+  if (isPair) {
+    // 0: it was connected, and its peer is gone.
+    file.object = objectNumber(peer->second.inode ? std::min<uint64_t>(opened.inode, peer->second.inode) : opened.inode);
+    file.count = peer->second.shutdown;
+  }
   if (file.socketType == SOCK_STREAM) {
     file.contents = peekStream(fd);
   } else {
@@ -145,8 +173,9 @@ void FileCollector::resolveUnix() {
         hasPeer = true;
         file.writeEnd = other < index;  // the second of the two
       }
-    // Its peer is nobody's descriptor any more, or somebody outside: it reads as closed after a restore.
-    if (!hasPeer) file.kind = static_cast<uint32_t>(FileKind::UnixOther);
+    // Its peer is nobody's descriptor any more, or somebody outside: after a restore a stream still holds what had come, then
+    // reads as closed. A datagram socket is made unconnected, as after a restart of the other side.
+    if (!hasPeer && file.socketType == SOCK_DGRAM) file.kind = static_cast<uint32_t>(FileKind::UnixOther);
   }
 }
 

@@ -4,7 +4,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <vector>
 
+#include "core/image/model.h"
 #include "core/snapshot/stopped_tree.h"
 
 namespace appshot {
@@ -13,7 +15,8 @@ class MemoryTwin {
  public:
   // Makes the stopped process fork, as a child of its own parent, which has to be the pod's init: another parent would be told
   // when the twin ends. The twin never runs an instruction of its own.
-  MemoryTwin(StoppedProcess& stopped, uint64_t instruction);
+  // Memory that a fork would leave out (V8 marks its whole heap so) is taken along: the mark is lifted for that moment.
+  MemoryTwin(StoppedProcess& stopped, uint64_t instruction, const std::vector<Vma>& vmas);
   // Kills it.
   ~MemoryTwin();
   MemoryTwin(const MemoryTwin&) = delete;

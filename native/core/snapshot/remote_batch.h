@@ -34,6 +34,8 @@ class RemoteScratch {
 
 class RemoteBatch {
  public:
+  static constexpr size_t kMaxCalls = 200;
+
   explicit RemoteBatch(RemoteScratch& scratch) : scratch_(scratch) {}
 
   // Room for a result in the process; give it to a call as an argument, and to read() after run().

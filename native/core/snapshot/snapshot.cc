@@ -172,7 +172,7 @@ bool copyStopped(const SnapshotRequest& request, const StoppedTree& tree, const 
 // What a fork does not take along has to be read before the program runs on.
 bool survivesFork(const Process& process, const PageRun& run) {
   auto vma = std::lower_bound(process.vmas.begin(), process.vmas.end(), run.address, [](const Vma& v, uint64_t at) { return v.end <= at; });
-  return vma != process.vmas.end() && !(vma->advice & (kAdviceDontFork | kAdviceWipeOnFork));
+  return vma != process.vmas.end() && !(vma->advice & kAdviceWipeOnFork);
 }
 
 // Writing while stopped is what takes long. The root process is copied copy-on-write and read from its twin; the memory of the
@@ -183,7 +183,7 @@ bool copyWhileRunning(const SnapshotRequest& request, std::optional<StoppedTree>
   StoppedProcess* stoppedRoot = nullptr;
   for (StoppedProcess& stopped : tree->processes())
     if (stopped.vpid == root.pid) stoppedRoot = &stopped;
-  MemoryTwin twin(*stoppedRoot, syscallInstruction(stoppedRoot->pid, {root.gadgetSyscall, root.gadgetSigreturn}));
+  MemoryTwin twin(*stoppedRoot, syscallInstruction(stoppedRoot->pid, {root.gadgetSyscall, root.gadgetSigreturn}), root.vmas);
   std::map<uint64_t, std::string> buffered;  // by position
   for (const Process& process : state.processes)
     for (const PageRun& run : process.runs) {

@@ -27,6 +27,13 @@ long trace(const char* step, pid_t tid, __ptrace_request request, Arguments... a
   return sys(std::string(step) + " of " + who(tid), [&] { return ::ptrace(request, tid, arguments...); });
 }
 
+// The kernel restarts most calls after a stop, but not these: our stop would show as EINTR.
+bool interruptedWait(const user_regs_struct& registers) {
+  auto number = static_cast<int64_t>(registers.orig_rax);
+  bool waits = number == SYS_epoll_wait || number == SYS_epoll_pwait || number == SYS_epoll_pwait2;
+  return waits && static_cast<int64_t>(registers.rax) == -EINTR;
+}
+
 }  // namespace
 
 Tracee::Tracee(pid_t process, pid_t tid) : process_(process), tid_(tid) {
@@ -42,6 +49,12 @@ Tracee::Tracee(Tracee&& other) noexcept
 Tracee::~Tracee() {
   if (!attached_) return;
   // Failures mean that the thread was killed meanwhile: nothing is left to put back.
+  if (held_ && interruptedWait(registers_)) {
+    registers_.rax = registers_.orig_rax;
+    registers_.rip -= 2;
+    registers_.orig_rax = static_cast<uint64_t>(-1);
+    touched_ = true;
+  }
   if (touched_) ::ptrace(PTRACE_SETREGS, tid_, nullptr, &registers_);
   if (held_) ::ptrace(PTRACE_SETSIGMASK, tid_, sizeof signalMask_, &signalMask_);
   ::ptrace(PTRACE_DETACH, tid_, nullptr, nullptr);

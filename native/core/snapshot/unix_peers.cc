@@ -28,7 +28,7 @@ static UniqueFd diagSocketIn(pid_t pid) {
   return UniqueFd(fd);
 }
 
-std::map<uint64_t, uint64_t> readUnixPeers(pid_t pid) {
+std::map<uint64_t, UnixPeer> readUnixPeers(pid_t pid) {
   UniqueFd fd = diagSocketIn(pid);
   struct {
     nlmsghdr header;
@@ -41,7 +41,7 @@ std::map<uint64_t, uint64_t> readUnixPeers(pid_t pid) {
   message.request.udiag_states = ~0u;
   message.request.udiag_show = UDIAG_SHOW_PEER;
   sys("ask sock_diag", [&] { return ::send(fd.get(), &message, sizeof message, 0); });
-  std::map<uint64_t, uint64_t> peers;
+  std::map<uint64_t, UnixPeer> peers;
   alignas(nlmsghdr) char buffer[32768];
   for (;;) {
     ssize_t n = sys("read sock_diag", [&] { return ::recv(fd.get(), buffer, sizeof buffer, 0); });
@@ -51,12 +51,18 @@ std::map<uint64_t, uint64_t> readUnixPeers(pid_t pid) {
       if (header->nlmsg_type == NLMSG_ERROR) throw Error("internal", "sock_diag refused to list unix sockets");
       auto* socket = static_cast<unix_diag_msg*>(NLMSG_DATA(header));
       auto attributes = static_cast<int>(header->nlmsg_len - NLMSG_LENGTH(sizeof *socket));
+      UnixPeer found;
+      bool connected = false;
       for (auto* attribute = reinterpret_cast<rtattr*>(socket + 1); RTA_OK(attribute, attributes); attribute = RTA_NEXT(attribute, attributes))
         if (attribute->rta_type == UNIX_DIAG_PEER) {
           uint32_t peer;
           std::memcpy(&peer, RTA_DATA(attribute), sizeof peer);
-          peers[socket->udiag_ino] = peer;
+          found.inode = peer;
+          connected = true;
+        } else if (attribute->rta_type == UNIX_DIAG_SHUTDOWN) {
+          found.shutdown = *static_cast<const uint8_t*>(RTA_DATA(attribute));
         }
+      if (connected) peers[socket->udiag_ino] = found;
     }
   }
 }

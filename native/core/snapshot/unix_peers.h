@@ -8,7 +8,12 @@
 
 namespace appshot {
 
-// inode -> inode of its peer, for every connected unix socket in the network namespace of `pid`.
-std::map<uint64_t, uint64_t> readUnixPeers(pid_t pid);
+struct UnixPeer {
+  uint64_t inode = 0;     // 0: the peer is gone, or waits to be accepted
+  uint32_t shutdown = 0;  // of the socket itself: 1 receives no more, 2 sends no more
+};
+
+// By inode: every unix socket in the network namespace of `pid` that is or was connected.
+std::map<uint64_t, UnixPeer> readUnixPeers(pid_t pid);
 
 }  // namespace appshot
