@@ -9,7 +9,7 @@ const farm = new Farm();
 test.before(() => farm.up());
 test.after.always(() => farm.destroy());
 
-interface Who { readonly hostName: string; readonly address: string; readonly bytes: string; readonly uuid: string; readonly visits: number }
+interface Who { readonly hostName: string; readonly address: string; readonly bytes: string; readonly visits: number }
 
 /** Past the gateway. */
 const askDirectly = async ({ ip, port }: InstanceRow): Promise<Who> => await (await fetch(`http://${ip}:${port}/`)).json() as Who;

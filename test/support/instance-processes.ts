@@ -13,11 +13,17 @@ const isIn = (pid: string, pod: string): boolean => readText(`/proc/${pid}/cgrou
 /** Whether any of these processes is still there. */
 export const someLive = (pids: readonly number[]): boolean => pids.some((pid) => existsSync(`/proc/${pid}`));
 
+/** Host pid of an engine's keeper; undefined when none runs. */
+export function keeperOf(engineDir: string): number | undefined {
+  const pid = processes().find((one) => readText(`/proc/${one}/comm`) === 'appshot-keeper\n' && readText(`/proc/${one}/cmdline`).split('\0').includes(engineDir));
+  return pid === undefined ? undefined : Number(pid);
+}
+
 /** Memory of all processes of an engine (keeper, zygotes, instances) by their proportional share, bytes. */
 export function engineMemory(engineDir: string): number {
-  const keeper = processes().find((pid) => readText(`/proc/${pid}/cmdline`).split('\0').includes(engineDir) && readText(`/proc/${pid}/comm`).startsWith('appshot-keeper'));
+  const keeper = keeperOf(engineDir);
   if (keeper === undefined) return 0;
-  return descendantsOf(keeper).reduce((sum, pid) => sum + 1024 * Number(/^Pss:\s+(\d+)/m.exec(readText(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0), 0);
+  return descendantsOf(String(keeper)).reduce((sum, pid) => sum + 1024 * Number(/^Pss:\s+(\d+)/m.exec(readText(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0), 0);
 }
 
 /** The process and all below it. Children are found by their parents: /proc lists those of each thread apart. */

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 // @ts-expect-error: a script of the setup, in plain JavaScript.
 import { ownerOf } from '../../scripts/lib/engine-leftovers.mjs';
 import { run } from './run-command.js';
@@ -9,7 +10,7 @@ import { run } from './run-command.js';
  * their namespaces), mounts in any namespace, cgroups, interfaces, routes, packet filter tables. One line each; empty when
  * there is nothing.
  */
-export async function kernelTraces(root: string, engineDir: string): Promise<string[]> {
+async function kernelTraces(root: string, engineDir: string): Promise<string[]> {
   const owner = ownerOf(engineDir) as string;
   const [links, tables, routes] = await Promise.all([output('ip', ['-o', 'link']), output('nft', ['list', 'tables']), output('ip', ['route', 'show', 'table', 'all'])]);
   // network.cc marks the routes for an engine's unused addresses with this metric.
@@ -21,6 +22,16 @@ export async function kernelTraces(root: string, engineDir: string): Promise<str
     ...tables.filter((line) => line.includes(`appshot_${owner}`)),
     ...routes.filter((line) => line.includes(`as${owner}.`) || line.includes(metric)).map((line) => `route ${line}`),
   ];
+}
+
+/** The same, after what is just exiting had a moment for it. */
+export async function lastingTraces(root: string, engineDir: string): Promise<string[]> {
+  let traces = await kernelTraces(root, engineDir);
+  for (let looks = 0; traces.length > 0 && looks < 10; looks += 1) {
+    await delay(50);
+    traces = await kernelTraces(root, engineDir);
+  }
+  return traces;
 }
 
 /** The cgroup directories of an engine, in all hierarchies. */

@@ -68,7 +68,9 @@ export class FarmOnThisMachine {
     const instances = path.join(engine, 'instances');
     // Of one that sleeps only its log is left there.
     const runsOn = existsSync(instances) && readdirSync(instances).some((aid) => existsSync(path.join(instances, aid, 'state.json')));
-    if (!runsOn) await waitUntil(() => !existsSync(path.join(engine, 'keeper.sock')), { withinMs: engineEndsWithinMs, what: 'the engine to end' });
+    // The socket goes first, while pods and cgroups are still being taken down; the lock goes last.
+    const hasEnded = (): boolean => ['keeper.sock', 'keeper.lock'].every((name) => !existsSync(path.join(engine, name)));
+    if (!runsOn) await waitUntil(hasEnded, { withinMs: engineEndsWithinMs, what: 'the engine to end' });
   }
 
   async #startServers(): Promise<ServerUrls> {
