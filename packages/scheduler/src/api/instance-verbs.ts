@@ -2,6 +2,7 @@ import type { InstanceRecord } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { advance } from '../ops/advance.js';
+import { asked } from '../ops/asked.js';
 import { bringUp, type BroughtUp } from '../ops/bring-up.js';
 import { growApp } from '../ops/grow-app.js';
 import { helpAlong } from '../ops/help-along.js';
@@ -9,10 +10,9 @@ import { makeTemplate } from '../ops/make-template.js';
 import { retireInstance } from '../ops/retire-instance.js';
 import { sleepInstance } from '../ops/sleep-instance.js';
 import type { WakeDesk } from '../ops/wake-desk.js';
-import { askedToSleep } from '../tick/site-views.js';
 import { instancesOf, resolveTarget, type Outcomes } from './targets.js';
 
-const because = 'somebody asked for it';
+const because = asked;
 
 /** Brings an app, or one instance, back and waits until it is ready. @throws FarmError why it cannot be */
 export async function wakeTarget(farm: Farm, desk: WakeDesk, target: string): Promise<Outcomes> {
@@ -60,7 +60,7 @@ async function putToSleep(farm: Farm, record: InstanceRecord): Promise<Outcomes[
       await farm.view.waitForChange(is.app, 100);
       continue;
     }
-    const slept = await sleepInstance(farm, is, { because: askedToSleep, drainMs: farm.config.askedSleepDrainMs });
+    const slept = await sleepInstance(farm, is, { because: asked, drainMs: farm.config.askedSleepDrainMs });
     if (slept.kind === 'asleep') return { aid: slept.record.aid, phases: slept.phases };
     if (slept.kind === 'refused') throw slept.error;
     if (slept.kind === 'busy') throw new FarmError('timeout', `${is.aid} is in use: ${slept.inFlight} requests were still in flight after ${farm.config.askedSleepDrainMs} ms`);

@@ -9,6 +9,7 @@ import { decideIdle } from '../policy/decide-idle.js';
 import { decideScale, type GrowBecause, type HoldBecause, type ScaleDecision } from '../policy/decide-scale.js';
 import { decideShrink, rememberDesired } from '../policy/decide-shrink.js';
 import type { LoadWindow } from '../policy/load-window.js';
+import { asked } from '../ops/asked.js';
 import { idleView, siteView, wantsTemplate } from './site-views.js';
 
 /** Looks at one app, asks the policies, and sets going what they answer. Nothing here waits for what it has set going. */
@@ -77,13 +78,20 @@ function makeRoomFor(farm: Farm, record: AppRecord): void {
   }));
 }
 
+/** How long a clone that somebody asked for is left alone, milliseconds: it was made to be looked at, before any traffic wants it. */
+const askedForMs = 60_000;
+
+function wasJustAskedFor(instance: InstanceRecord, now: Millis): boolean {
+  return instance.reason === asked && now - instance.since < askedForMs;
+}
+
 function shrink(farm: Farm, jobs: JobDesk, { record, instances, load, now }: Look): void {
   const notes = farm.memory.of(record.spec.name, now);
   const traffic = farm.traffic.of(record.spec.name, now);
   const current = instances.filter((one) => one.state === 'ready' && one.version === record.version);
   if (current.length < 2) return;
   const starting = instances.filter((one) => one.state === 'launching' || one.state === 'cloning' || one.state === 'restoring').length;
-  const ready = current.map((one) => ({ aid: one.aid, inFlight: traffic.inFlightTo(one.aid) }));
+  const ready = current.filter((one) => !wasJustAskedFor(one, now)).map((one) => ({ aid: one.aid, inFlight: traffic.inFlightTo(one.aid) }));
   const decision = decideShrink({ scale: record.spec.scale, ready, starting, held: load.heldNow, observedSince: notes.observedSince }, notes.desired, now);
   if (decision.kind !== 'retire') return;
   for (const aid of decision.aids) jobs.retire({ app: record.spec.name, aid, because: 'more instances were awake than the load needs' });

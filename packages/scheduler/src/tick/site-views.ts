@@ -1,14 +1,12 @@
 import type { AppRecord, InstanceRecord, Millis } from '@appshot/protocol';
 import type { Farm } from '../farm.js';
+import { asked } from '../ops/asked.js';
 import { memoryOf } from '../ops/memory-of.js';
 import { plannedBytes } from '../ops/place-instance.js';
 import { memoryShortage } from '../policy/choose-node.js';
 import type { IdleView } from '../policy/decide-idle.js';
 import type { SiteView } from '../policy/decide-scale.js';
 import type { SiteNotes } from '../site-notes.js';
-
-/** The reason of an instance that somebody put to sleep by hand: it stays asleep until a visitor comes, whatever `min` says. */
-export const askedToSleep = 'somebody asked for it';
 
 const startingStates: ReadonlySet<string> = new Set(['launching', 'cloning', 'restoring']);
 
@@ -35,7 +33,7 @@ export function siteView(farm: Farm, app: AppRecord, instances: readonly Instanc
  * `min` instances awake.
  */
 function isAsleepOnRequest(one: InstanceRecord, after: Millis): boolean {
-  return one.since >= after && one.reason === askedToSleep && (one.state === 'asleep' || one.state === 'draining' || one.state === 'snapshotting');
+  return one.since >= after && one.reason === asked && (one.state === 'asleep' || one.state === 'draining' || one.state === 'snapshotting');
 }
 
 /** One that could not be made lately counts as impossible until it is tried again: a busy site does not wait for a full disk. */
