@@ -65,6 +65,7 @@ test.serial('kill -9 of agent and scheduler in the middle of a wake: the visitor
     const visitor = farm.visit('sleepy.test');
     process.kill(farm.pidOf(name), 'SIGKILL');
     const reply = await visitor;
+    t.is(reply.status, 200, reply.body);
     t.deepEqual([reply.status, (JSON.parse(reply.body) as { visits: number }).visits], [200, visits.sleepy += 1]);
     await waitUntil(() => farm.ask('/health'), { withinMs: 20_000, what: 'the control API' });
   }

@@ -32,6 +32,12 @@ const sites: Record<string, Site> = {
   'a C site': { example: 'c-hello', processes: 1, visit: async (host) => numberIn((await farm.visit(host)).body, /visit (\d+)/) },
 };
 
+/** So many, once the copy that a template is taken from has gone. */
+const processesOf = (aid: string, count: number): Promise<number[]> => waitUntil(() => {
+  const pids = pidsOf(farm.engineDir, aid);
+  return pids.length === count && pids;
+}, { what: `${count} processes of ${aid}` });
+
 async function untilAsleep(t: ExecutionContext, name: string, pids: readonly number[]): Promise<void> {
   const [asleep] = await farm.untilAll(name, 'asleep');
   t.is(asleep?.pids, 0);
@@ -59,8 +65,7 @@ for (const [title, { example, visit, processes }] of Object.entries(sites)) {
     const { aid } = await farm.instanceOf(name);
     for (let round = 1; round <= rounds; round += 1) {
       t.is(await visit(`${name}.test`), round);
-      const pids = pidsOf(farm.engineDir, aid);
-      t.is(pids.length, processes);
+      const pids = await processesOf(aid, processes);
       await untilAsleep(t, name, pids);
       t.is((await farm.instanceOf(name)).aid, aid);
     }
@@ -80,8 +85,7 @@ test('nginx with its master and two workers sleeps and serves its files again', 
     t.deepEqual([again.status, again.body], [200, first.body]);
     const unchanged = await farm.visit(`${name}.test`, '/', { headers: { 'if-none-match': String(first.headers.etag) } });
     t.is(unchanged.status, 304);
-    const pids = pidsOf(farm.engineDir, aid);
-    t.is(pids.length, 3);
+    const pids = await processesOf(aid, 3);
     await untilAsleep(t, name, pids);
   }
 });

@@ -11,8 +11,7 @@ export function addProcessCommands(program: Command, exitWith: (code: number) =>
       print(rows, options, () => table(['vpid', 'pid', 'comm', 'state'], rows.map(({ vpid, pid, comm, state }) => [vpid, pid, comm, state])));
     });
 
-  commonCommand(program, 'exec <aid> <command...>', 'Run a command inside an instance, with this terminal; exits as the command does.')
-    .passThroughOptions()
+  commonCommand(program, 'exec <aid> <command...>', 'Run a command inside an instance (give it behind --), with this terminal; exits as the command does.')
     .action(async (aid: string, command: string[], options: CommonOptions) => {
       exitWith(await withEngine(options, '', (engine) => engine.exec(aid, afterDashes(command), [0, 1, 2])));
     });
