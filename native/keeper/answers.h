@@ -12,6 +12,8 @@ namespace appshot {
 nlohmann::ordered_json phasesJson(const PhasesUs& phases);
 // As `Running` in the engine's TypeScript interface.
 nlohmann::ordered_json runningJson(const Instance& instance, const PhasesUs& phases);
+// What it uses now.
+CgroupUsage usageOf(const Instance& instance);
 // Host pids of the instance's processes, without the pod's init.
 std::vector<pid_t> processesOf(const Instance& instance);
 

@@ -35,6 +35,14 @@ void makeEtc(const std::string& layerRoot) {
   }
 }
 
+// The top of an overlay looks as that of its upper layer does, so this has to look like what is below it.
+void copyLook(const std::string& from, const std::string& to) {
+  struct stat st {};
+  sys("look at " + from, [&] { return ::stat(from.c_str(), &st); });
+  sys("set owner of " + to, [&] { return ::chown(to.c_str(), st.st_uid, st.st_gid); });
+  sys("set mode of " + to, [&] { return ::chmod(to.c_str(), st.st_mode & 07777); });
+}
+
 }  // namespace
 
 Berth makeBerth(const InstanceSpec& spec, BaseViews& bases, LayerStore& layers, const Places& places) {
@@ -56,6 +64,7 @@ Berth makeBerth(const InstanceSpec& spec, BaseViews& bases, LayerStore& layers, 
     tree.upper = isRoot ? layers.rootOf(berth.id) : layers.cwdOf(berth.id);
     tree.work = directory + "/work/" + kind;
     makeDirectory(tree.work);
+    copyLook(tree.lowers.front(), tree.upper);
     berth.trees.push_back(std::move(tree));
     berth.bases.push_back(std::move(base));
   };

@@ -39,6 +39,7 @@ struct Instance {
   InstanceSpec spec;
   std::string layer;                     // its own, uppermost layer
   std::string image;                     // that it came from; empty after a launch
+  bool isClone = false;                  // of the image, whose memory it shares with others
   PodPtr pod;                            // null while kStarting; then never changed
   pid_t root = -1;                       // host pid of the application's first process
   int rootVpid = -1;

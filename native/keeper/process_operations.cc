@@ -52,9 +52,13 @@ std::vector<ProcessRow> rowsOf(const Instance& instance) {
   return rows;
 }
 
-InstancePtr instanceIn(RequestFields& fields, Call& call) {
+std::string aidIn(RequestFields& fields) {
   std::string aid = fields.text("aid");
   checkName(aid, "AID");
+  return aid;
+}
+
+InstancePtr startedInstance(const Call& call, const std::string& aid) {
   InstancePtr instance = call.keeper.instances.get(aid);
   std::lock_guard lock(instance->mutex);
   if (instance->phase == InstancePhase::kStarting) throw Error("illegal-transition", "instance " + aid + " is starting");
@@ -110,8 +114,9 @@ class GuestCount {
 
 Answer listProcesses(Call call) {
   RequestFields fields(call.params, "ps");
-  InstancePtr instance = instanceIn(fields, call);
+  std::string aid = aidIn(fields);
   fields.done();
+  InstancePtr instance = startedInstance(call, aid);
   Answer rows = Answer::array();
   for (const auto& row : rowsOf(*instance)) rows.push_back({{"vpid", row.vpid}, {"pid", row.pid}, {"comm", row.comm}, {"state", row.state}});
   return rows;
@@ -119,10 +124,11 @@ Answer listProcesses(Call call) {
 
 Answer killProcesses(Call call) {
   RequestFields fields(call.params, "kill");
-  InstancePtr instance = instanceIn(fields, call);
+  std::string aid = aidIn(fields);
   int signal = signalNumber(fields.text("signal"));
   auto vpid = static_cast<int>(fields.number("vpid", 1, 1 << 22, 0));
   fields.done();
+  InstancePtr instance = startedInstance(call, aid);
   auto rows = rowsOf(*instance);
   bool rootLives = std::any_of(rows.begin(), rows.end(), [&](const auto& row) { return row.pid == instance->root; });
   int sent = 0;
@@ -137,11 +143,14 @@ Answer killProcesses(Call call) {
 
 Answer execGuest(Call call) {
   RequestFields fields(call.params, "exec");
-  InstancePtr instance = instanceIn(fields, call);
-  Program program = programOf(instance->spec);
-  program.command = fields.texts("command");
-  program.cwd = fields.text("cwd", program.cwd);
+  std::string aid = aidIn(fields);
+  auto command = fields.texts("command");
+  std::string cwd = fields.text("cwd", "");
   fields.done();
+  InstancePtr instance = startedInstance(call, aid);
+  Program program = programOf(instance->spec);
+  program.command = command;
+  if (!cwd.empty()) program.cwd = cwd;
   if (program.command.empty() || program.command[0].empty()) throw Error("bad-request", "exec: a command is needed");
   if (call.fds.size() != 3) throw Error("bad-request", "exec: three descriptors are needed: stdin, stdout, stderr");
   GuestCount counted(call.keeper, instance);
@@ -164,7 +173,7 @@ Answer listInstances(Call call) {
       phase = instance->phase;
     }
     if (phase == InstancePhase::kStarting) continue;
-    CgroupUsage usage = instance->pod->groups.usage();
+    CgroupUsage usage = usageOf(*instance);
     running.push_back({{"aid", instance->aid},
                        {"state", phase == InstancePhase::kSnapshotting ? "snapshotting" : "running"},
                        {"ip", textOf(instance->pod->farmIp)},

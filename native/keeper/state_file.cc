@@ -56,6 +56,7 @@ Json jsonOf(const Instance& instance, const std::string& ending) {
           {"spec", jsonOf(instance.spec)},
           {"layer", instance.layer},
           {"image", instance.image},
+          {"isClone", instance.isClone},
           {"root", {{"pid", instance.root}, {"vpid", instance.rootVpid}}},
           {"pod",
            {{"name", instance.pod->name},
@@ -73,6 +74,7 @@ FormerInstance readInstance(const Json& json, Instance& instance) {
   instance.spec = specOf(json.at("spec"));
   instance.layer = json.at("layer");
   instance.image = json.at("image");
+  instance.isClone = json.at("isClone");
   instance.root = json.at("root").at("pid");
   instance.rootVpid = json.at("root").at("vpid");
   const Json& pod = json.at("pod");

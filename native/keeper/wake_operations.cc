@@ -39,6 +39,7 @@ Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident,
   try {
     Stopwatch watch;
     instance->image = imageId;
+    instance->isClone = true;
     describeFromImage(keeper, *resident->image, *instance);
     makeView(keeper, *instance, Furnishing::kFromImage, &watch);
     Restored restored = resident->zygote->clone(*instance->pod, {true, aid});

@@ -69,7 +69,20 @@ class KeeperConnection : public Napi::ObjectWrap<KeeperConnection> {
         onEvent_(Napi::Persistent(functionArgument(info, 2, "onEvent"))),
         onClosed_(Napi::Persistent(functionArgument(info, 3, "onClosed"))) {}
 
+  ~KeeperConnection() override { unhook(); }
+
  private:
+  // Node.js goes down while the connection is open: its thread must not outlive what it calls into.
+  static void goDown(void* self) {
+    auto* connection = static_cast<KeeperConnection*>(self);
+    connection->hooked_ = false;
+    connection->client_->close();
+  }
+
+  void unhook() {
+    if (std::exchange(hooked_, false)) napi_remove_env_cleanup_hook(Env(), goDown, this);
+  }
+
   Napi::Value connect(const Napi::CallbackInfo& info) {
     Napi::Env env = info.Env();
     if (client_) throw codedError(env, "bad-request", "connect was called already");
@@ -78,15 +91,18 @@ class KeeperConnection : public Napi::ObjectWrap<KeeperConnection> {
     connecting_ = std::make_unique<Napi::Promise::Deferred>(env);
     news_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "appshot keeper", 0, 1);
     client_ = std::make_unique<EngineClient>(directory_, program_, [this](ClientNews news) {
+      bool isLast = news.kind == ClientNews::Kind::kClosed;
       auto* copy = new ClientNews(std::move(news));
       auto status = news_.BlockingCall(copy, [this](Napi::Env callEnv, Napi::Function, ClientNews* told) {
         std::unique_ptr<ClientNews> owned(told);
         if (callEnv != nullptr) deliver(callEnv, *owned);
       });
       if (status != napi_ok) delete copy;  // Node.js is going down
+      // By the thread itself: released by the one that hears the news, the function could go while this call still returns from it.
+      else if (isLast) news_.Release();
     });
     client_->start();
-    env.AddCleanupHook([](KeeperConnection* self) { if (self->client_) self->client_->close(); }, this);
+    hooked_ = napi_add_env_cleanup_hook(env, goDown, this) == napi_ok;
     return connecting_->Promise();
   }
 
@@ -150,7 +166,7 @@ class KeeperConnection : public Napi::ObjectWrap<KeeperConnection> {
     Napi::Error error = codedError(env, news.code, news.text);
     if (connecting_) std::exchange(connecting_, nullptr)->Reject(error.Value());
     for (auto& [id, deferred] : std::exchange(pending_, {})) deferred.Reject(error.Value());
-    news_.Release();
+    unhook();
     if (wasConnected) onClosed_.Call({Napi::String::New(env, news.code), Napi::String::New(env, news.text)});
     Unref();
   }
@@ -162,6 +178,7 @@ class KeeperConnection : public Napi::ObjectWrap<KeeperConnection> {
   std::unique_ptr<Napi::Promise::Deferred> connecting_;
   std::map<double, Napi::Promise::Deferred> pending_;
   bool connected_ = false;
+  bool hooked_ = false;
   double lastId_ = 0;
 };
 
