@@ -131,11 +131,36 @@ static std::string toBytes(const json& value) {
   return bytes;
 }
 
+// The library reads nested values recursively: without a bound, a crafted file ends the process.
+class BoundedReader : public nlohmann::detail::json_sax_dom_parser<json> {
+ public:
+  using json_sax_dom_parser::json_sax_dom_parser;
+  bool start_object(size_t size) { return goDown() && json_sax_dom_parser::start_object(size); }
+  bool end_object() { return goUp() && json_sax_dom_parser::end_object(); }
+  bool start_array(size_t size) { return goDown() && json_sax_dom_parser::start_array(size); }
+  bool end_array() { return goUp() && json_sax_dom_parser::end_array(); }
+
+ private:
+  static constexpr int kMaxDepth = 32;
+  bool goDown() {
+    if (++depth_ > kMaxDepth) throw Error("image-invalid", "a record is nested too deeply");
+    return true;
+  }
+  bool goUp() {
+    depth_--;
+    return true;
+  }
+  int depth_ = 0;
+};
+
 // One place where what the library says of broken input becomes an Error.
 template <typename Read>
 static auto decoding(const std::string& bytes, Read&& read) {
   try {
-    return read(json::from_cbor(bytes));
+    json value;
+    BoundedReader reader(value, true);
+    if (!json::sax_parse(bytes, &reader, json::input_format_t::cbor)) throw Error("image-invalid", "a record cannot be read");
+    return read(value);
   } catch (const json::exception& error) {
     throw Error("image-invalid", std::string("a record cannot be read: ") + error.what());
   }

@@ -162,6 +162,7 @@ void Image::readRecords(const std::string& bytes) {
   std::memcpy(&header, bytes.data(), sizeof header);
   if (header.version != kImageVersion)
     invalid(path + " has format version " + std::to_string(header.version) + "; this engine reads version " + std::to_string(kImageVersion));
+  if (header.reserved != 0) invalid(path + ": the header is broken");
   bool haveCommon = false, havePages = false;
   std::vector<Process> processes;
   for (size_t at = sizeof header;;) {
@@ -176,7 +177,14 @@ void Image::readRecords(const std::string& bytes) {
     std::string content = bytes.substr(at + sizeof record + record.nameBytes, record.size);
     if (record.sum != crc32c(content.data(), content.size(), crc32c(name.data(), name.size())))
       invalid(place + ": the checksum of record '" + name + "' is wrong");
-    if (record.type == kEnd) break;
+    size_t end = at + sizeof record + record.nameBytes + record.size, next = (end + 7) / 8 * 8;
+    if (next > bytes.size()) invalid(path + ": the file ends in the middle");
+    if (std::any_of(bytes.begin() + static_cast<ptrdiff_t>(end), bytes.begin() + static_cast<ptrdiff_t>(next), [](char byte) { return byte != 0; }))
+      invalid(place + ": there is something behind record '" + name + "'");
+    if (record.type == kEnd) {
+      if (next != bytes.size()) invalid(place + ": there is something behind the end");
+      break;
+    }
     if (record.type == kMeta) {
       meta_ = std::move(content);
     } else if (record.type == kCommon) {
@@ -193,9 +201,7 @@ void Image::readRecords(const std::string& bytes) {
     } else {
       invalid(place + ": record type " + std::to_string(record.type) + " is not known");
     }
-    at += sizeof record + record.nameBytes + record.size;
-    at += (8 - at % 8) % 8;
-    if (at > bytes.size()) invalid(path + ": the file ends in the middle");
+    at = next;
   }
   if (!haveCommon || !havePages || processes.empty()) invalid(path + " lacks a record");
   state_.processes = std::move(processes);

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <csignal>
 
 #include "core/restore/lazy_memory.h"
 #include "core/sys/error.h"
@@ -70,7 +71,41 @@ class ImageCompiler {
     tape.call("close the command's descriptors", SYS_close_range, {0, compiler_.highFd - 1, 0});
   }
 
+  // Children of the pod's init besides the root: made by a process between, which ends at once.
+  void orphans(Tape& tape) {
+    const Process& root = state_.processes.front();
+    for (const Process& orphan : state_.processes) {
+      if (orphan.ppid != 1 || &orphan == &root) continue;
+      int32_t between = unusedPid();
+      Tape own(compiler_.region), parent(compiler_.region);
+      if (orphan.sid == orphan.pid) own.call("start a session", SYS_setsid, {});
+      else if (orphan.sid != root.sid)
+        throw Error("unsupported-state", "process " + std::to_string(orphan.pid) + " is in a session whose leader is gone; not supported");
+      body(own, orphan, false);
+      parent.op(OP_FORK, "fork a process", {orphan.pid, own.finish()});
+      parent.call("end", SYS_exit_group, {0});
+      tape.op(OP_FORK, "fork a process between", {between, parent.finish()});
+      tape.call("wait for the process between", SYS_wait4, {between, 0, 0x40000000 /* __WALL */, 0});
+    }
+    // Its end is nobody's business.
+    uint64_t childSignal = 1ull << (SIGCHLD - 1), now[2] = {0, 0};
+    tape.attempt("forget the process between", SYS_rt_sigtimedwait, {compiler_.region.add(&childSignal, 8), 0, compiler_.region.add(now, sizeof now), 8});
+  }
+
+  int32_t unusedPid() {
+    auto isUsed = [this](int32_t pid) {
+      return std::any_of(state_.processes.begin(), state_.processes.end(), [pid](const Process& process) {
+        return process.pid == pid || process.pgid == pid || process.sid == pid ||
+               std::any_of(process.threads.begin(), process.threads.end(), [pid](const Thread& thread) { return thread.tid == pid; });
+      });
+    };
+    do lastBetween_++;
+    while (isUsed(lastBetween_));
+    return lastBetween_;
+  }
+
   void body(Tape& tape, const Process& process, bool hasMemory) {
+    if (&process == &state_.processes.front()) orphans(tape);
     for (const Process& child : state_.processes) {
       if (child.ppid != process.pid) continue;
       if (child.zombie) {
@@ -114,6 +149,7 @@ class ImageCompiler {
   const State& state_;
   Compiler compiler_;
   Slot socket_{};
+  int32_t lastBetween_ = 200;
   size_t alive_ = 0;  // processes that are not zombies
 };
 

@@ -50,6 +50,18 @@ class FileOpener {
   uint64_t text(const std::string& value) { return compiler_.region.add(value); }
   uint64_t bytes(const std::string& value) { return compiler_.region.add(value.data(), value.size()); }
 
+  // As the user that the program runs as: who a unix socket's peer is gets settled when it is made.
+  template <typename Make>
+  void asApplication(Make&& make) {
+    const Credentials& user = compiler_.state.processes.front().threads.front().credentials;
+    bool other = user.uid[1] != 0 || user.gid[1] != 0;
+    if (other) tape_.call("become the program's group", SYS_setresgid, {-1, user.gid[1], -1});
+    if (other) tape_.call("become the program's user", SYS_setresuid, {-1, user.uid[1], -1});
+    make();
+    if (other) tape_.call("become root again", SYS_setresuid, {-1, 0, -1});
+    if (other) tape_.call("become root again", SYS_setresgid, {-1, 0, -1});
+  }
+
   void makeSharedMemory() {
     for (const SharedMemory& memory : compiler_.state.sharedMemory) {
       Slot slot = lift(tape_.call("make shared memory", SYS_memfd_create, {text(memory.name), MFD_CLOEXEC | MFD_ALLOW_SEALING}, true));
@@ -61,6 +73,7 @@ class FileOpener {
         tape_.callExact("fill shared memory", SYS_sendfile, {slot, compiler_.pages, position, size}, size);
       }
       tape_.call("seek in shared memory", SYS_lseek, {slot, 0, SEEK_SET});
+      if (memory.seals) tape_.call("seal shared memory", SYS_fcntl, {slot, F_ADD_SEALS, memory.seals});
       compiler_.sharedMemory.push_back(slot);
     }
   }
@@ -70,7 +83,7 @@ class FileOpener {
     Slot& slot = compiler_.files[index];
     switch (kindOf(file)) {
       case FileKind::Regular:
-      case FileKind::Fifo: slot = openPath(file); break;
+      case FileKind::Fifo: openPath(index); break;
       case FileKind::Pipe: openPipe(index); break;
       case FileKind::Event: slot = openEvent(file); break;
       case FileKind::Epoll: slot = lift(tape_.call("make an epoll set", SYS_epoll_create1, {O_CLOEXEC}, true)); break;
@@ -93,18 +106,48 @@ class FileOpener {
     }
   }
 
-  Slot openPath(const OpenFile& file) {
-    uint32_t flags = (file.flags & ~static_cast<uint32_t>(O_CREAT | O_EXCL | O_TRUNC)) | O_NOCTTY | O_CLOEXEC;
-    // A fifo without its other end would block.
-    if (kindOf(file) == FileKind::Fifo) flags = (flags & ~static_cast<uint32_t>(O_ACCMODE)) | O_RDWR;
-    Slot slot;
-    if (file.deleted) {
-      std::string directory = file.path.substr(0, std::max<size_t>(1, file.path.rfind('/')));
-      slot = lift(tape_.call("make a nameless file", SYS_openat, {AT_FDCWD, text(directory), O_TMPFILE | O_RDWR | (flags & kStatusFlags), file.mode}, true));
-      if (!file.contents.empty()) tape_.callExact("fill a nameless file", SYS_pwrite64, {slot, bytes(file.contents), file.contents.size(), 0}, file.contents.size());
-    } else {
-      slot = lift(tape_.call("open a file", SYS_openat, {AT_FDCWD, text(file.path), flags, 0}, true));
-    }
+  Slot openPath(uint32_t index) {
+    const OpenFile& file = compiler_.state.files[index];
+    if (file.deleted) openDeleted(index);
+    else if (kindOf(file) == FileKind::Fifo) compiler_.files[index] = openFifo(file);
+    else compiler_.files[index] = openNamed(file, file.path);
+    return settled(file, compiler_.files[index]);
+  }
+
+  Slot openNamed(const OpenFile& file, const std::string& path) {
+    uint32_t flags = (file.flags & ~static_cast<uint32_t>(O_CREAT | O_EXCL | O_TRUNC | __O_TMPFILE)) | O_NOCTTY | O_CLOEXEC;
+    return lift(tape_.call("open a file", SYS_openat, {AT_FDCWD, text(path), flags, 0}, true));
+  }
+
+  // Opening one end waits for the other: held open for both while that is done and while it is refilled.
+  Slot openFifo(const OpenFile& file) {
+    Slot holder = lift(tape_.call("open a fifo", SYS_openat, {AT_FDCWD, text(file.path), O_RDWR | O_NONBLOCK | O_CLOEXEC, 0}, true));
+    Slot slot = openNamed(file, file.path);
+    if (!file.contents.empty()) tape_.callExact("refill a fifo", SYS_write, {holder, bytes(file.contents), file.contents.size()}, file.contents.size());
+    tape_.call("close a descriptor", SYS_close, {holder});
+    return slot;
+  }
+
+  // A file without a name gets one for a moment, so that everybody who has it open opens the same one.
+  void openDeleted(uint32_t index) {
+    const std::vector<OpenFile>& files = compiler_.state.files;
+    const OpenFile& file = files[index];
+    std::string directory = file.path.substr(0, file.path.rfind('/') + 1);
+    std::string name = directory + ".appshot-nameless-" + std::to_string(index);
+    Slot maker = lift(tape_.call("make a nameless file", SYS_openat, {AT_FDCWD, text(name), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, file.mode}, true));
+    if (!file.contents.empty()) tape_.callExact("fill a nameless file", SYS_pwrite64, {maker, bytes(file.contents), file.contents.size(), 0}, file.contents.size());
+    const Credentials& owner = compiler_.state.processes.front().threads.front().credentials;
+    tape_.attempt("own a nameless file", SYS_fchown, {maker, owner.uid[3], owner.gid[3]});
+    tape_.attempt("set the mode of a nameless file", SYS_fchmod, {maker, file.mode});
+    for (uint32_t other = index; other < files.size(); other++)
+      if (files[other].deleted && files[other].object == file.object) compiler_.files[other] = openNamed(files[other], name);
+    tape_.call("close a descriptor", SYS_close, {maker});
+    tape_.call("take the name of a nameless file", SYS_unlinkat, {AT_FDCWD, text(name), 0});
+    for (uint32_t other = index + 1; other < files.size(); other++)
+      if (files[other].deleted && files[other].object == file.object) settled(files[other], compiler_.files[other]);
+  }
+
+  Slot settled(const OpenFile& file, Slot slot) {
     if (file.position) tape_.attempt("seek in a file", SYS_lseek, {slot, file.position, SEEK_SET});
     if (file.flockType >= 0) tape_.call("lock a file", SYS_flock, {slot, file.flockType | 4 /* LOCK_NB */});
     return slot;
@@ -118,6 +161,7 @@ class FileOpener {
     make(ends);
     Slot first = lift(tape_.load(ends)), second = lift(tape_.load(ends + 4));
     bool firstTaken = false, secondTaken = false;
+    std::vector<std::pair<Slot, uint32_t>> shuts;
     for (uint32_t other = index; other < compiler_.state.files.size(); other++) {
       const OpenFile& end = compiler_.state.files[other];
       if (end.kind != file.kind || end.object != file.object) continue;
@@ -127,8 +171,11 @@ class FileOpener {
       Slot mine = end.writeEnd ? second : first, peer = end.writeEnd ? first : second;
       compiler_.files[other] = mine;
       if (!end.contents.empty()) tape_.callExact("refill a pipe or socket", SYS_write, {peer, bytes(end.contents), end.contents.size()}, end.contents.size());
+      shuts.push_back({mine, end.kind == static_cast<uint32_t>(FileKind::UnixPair) ? static_cast<uint32_t>(end.count) : 0});
       tape_.call("set the flags of a descriptor", SYS_fcntl, {mine, F_SETFL, end.flags & kStatusFlags});
     }
+    for (auto [slot, how] : shuts)  // RCV_SHUTDOWN 1, SEND_SHUTDOWN 2; when all is refilled
+      if (how) tape_.call("shut down a socket", SYS_shutdown, {slot, how - 1});
     if (!firstTaken) tape_.call("close an end", SYS_close, {first});
     if (!secondTaken) tape_.call("close an end", SYS_close, {second});
   }
@@ -144,7 +191,7 @@ class FileOpener {
   void openPair(uint32_t index) {
     const OpenFile& file = compiler_.state.files[index];
     openBothEnds(index, "socket pair", [&](uint64_t ends) {
-      tape_.call("make a socket pair", SYS_socketpair, {AF_UNIX, file.socketType | SOCK_CLOEXEC, 0, ends});
+      asApplication([&] { tape_.call("make a socket pair", SYS_socketpair, {AF_UNIX, file.socketType | SOCK_CLOEXEC, 0, ends}); });
     });
     for (uint32_t other = index; other < compiler_.state.files.size(); other++) {
       const OpenFile& end = compiler_.state.files[other];
@@ -161,9 +208,11 @@ class FileOpener {
 
   Slot openTimer(const OpenFile& file) {
     Slot slot = lift(tape_.call("make a timerfd", SYS_timerfd_create, {file.clock, file.flags & O_NONBLOCK}, true));
-    if (file.valueNs != 0 || file.intervalNs != 0) {
+    // Expired and not read yet: the kernel arms it again when it is read.
+    int64_t leftNs = file.valueNs != 0 ? file.valueNs : file.intervalNs;
+    if (leftNs != 0) {
       struct { int64_t interval[2], value[2]; } spec{{file.intervalNs / 1'000'000'000, file.intervalNs % 1'000'000'000},
-                                                     {file.valueNs / 1'000'000'000, file.valueNs % 1'000'000'000}};
+                                                     {leftNs / 1'000'000'000, leftNs % 1'000'000'000}};
       tape_.call("arm a timerfd", SYS_timerfd_settime, {slot, 0, compiler_.region.add(&spec, sizeof spec), 0});
     }
     if (file.count) tape_.attempt("set the ticks of a timerfd", SYS_ioctl, {slot, kTfdSetTicks, compiler_.region.add(&file.count, 8)});
@@ -171,9 +220,11 @@ class FileOpener {
   }
 
   Slot openMemfd(const OpenFile& file) {
-    // Another open file description of the same object: its position is its own.
-    Slot object = compiler_.sharedMemory[file.object];
-    Slot slot = tape_.call("share memory", SYS_fcntl, {object, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+    // Another open file description of the same object: its position and access mode are its own. Low numbers are free here.
+    tape_.call("share memory", SYS_dup3, {compiler_.sharedMemory[file.object], 0, O_CLOEXEC});
+    uint32_t flags = (file.flags & (O_ACCMODE | kStatusFlags)) | O_CLOEXEC;
+    Slot slot = lift(tape_.call("open shared memory", SYS_openat, {compiler_.proc, text("self/fd/0"), flags, 0}, true));
+    tape_.call("close a descriptor", SYS_close, {0});
     if (file.position) tape_.call("seek in shared memory", SYS_lseek, {slot, file.position, SEEK_SET});
     return slot;
   }
@@ -204,9 +255,11 @@ class FileOpener {
       // Its name in the file system came back with the files; bind makes it anew.
       if (path) tape_.attempt("remove a socket's name", SYS_unlinkat, {AT_FDCWD, text(name), 0});
       tape_.call("bind a socket", SYS_bind, {slot, bytes(file.localAddress), file.localAddress.size()});
+      const Credentials& owner = compiler_.state.processes.front().threads.front().credentials;
+      if (path) tape_.attempt("own a socket's name", SYS_fchownat, {AT_FDCWD, text(name), owner.uid[3], owner.gid[3], 0});
       if (path && file.mode) tape_.attempt("set the mode of a socket", SYS_fchmodat, {AT_FDCWD, text(name), file.mode, 0});
     }
-    if (kind == FileKind::TcpListen || kind == FileKind::UnixListen) tape_.call("listen", SYS_listen, {slot, file.backlog});
+    if (kind == FileKind::TcpListen || kind == FileKind::UnixListen) asApplication([&] { tape_.call("listen", SYS_listen, {slot, file.backlog}); });
     if (kind == FileKind::Udp && !file.peerAddress.empty())
       tape_.attempt("connect a UDP socket", SYS_connect, {slot, bytes(file.peerAddress), file.peerAddress.size()});
     return slot;

@@ -225,6 +225,7 @@ void compileMemory(Compiler& compiler, Tape& tape, const Process& process, bool 
 void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process) {
   for (const Vma& vma : process.vmas) {
     uint64_t bytes = vma.end - vma.start;
+    if (compiler.purpose == Purpose::Zygote && (vma.advice & kAdviceLocked)) tape.attempt("lock memory", SYS_mlock, {vma.start, bytes});
     if (vma.advice & kAdviceDontFork) tape.attempt("advise memory", SYS_madvise, {vma.start, bytes, MADV_DONTFORK});
     if (!(vma.advice & kAdviceWipeOnFork)) continue;
     // A clone is a fork to its program; the same instance coming back is not.

@@ -42,8 +42,10 @@ void registerMembarrier(Tape& tape, uint32_t registrations) {
 void armTimers(Compiler& compiler, Tape& tape, const Process& process) {
   for (int which = 0; which < 3; which++) {
     const IntervalTimer& timer = process.timers[which];
-    if (timer.valueUs == 0) continue;
-    int64_t value[4] = {timer.intervalUs / 1'000'000, timer.intervalUs % 1'000'000, timer.valueUs / 1'000'000, timer.valueUs % 1'000'000};
+    // It has expired and its signal waits: the kernel arms it again when that is taken.
+    int64_t leftUs = timer.valueUs != 0 ? timer.valueUs : timer.intervalUs;
+    if (leftUs == 0) continue;
+    int64_t value[4] = {timer.intervalUs / 1'000'000, timer.intervalUs % 1'000'000, leftUs / 1'000'000, leftUs % 1'000'000};
     tape.call("arm an interval timer", SYS_setitimer, {which, compiler.region.add(value, sizeof value), 0});
   }
   if (process.posixTimers.empty()) return;

@@ -192,8 +192,6 @@ void FileCollector::describePipe(const Opened& opened, OpenFile& file) {
   file.count = size > 0 ? static_cast<uint64_t>(size) : 0;
   if (file.writeEnd) return;
   file.contents = peekPipe(opened.here.get());
-  if ((file.flags & O_DIRECT) && !file.contents.empty())
-    throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " is a pipe in packet mode with data in it; not supported");
 }
 
 void FileCollector::describeAnonymous(const Opened& opened, OpenFile& file) {
@@ -259,6 +257,11 @@ void FileCollector::resolvePipes() {
     bool hasOther = std::any_of(state_.files.begin(), state_.files.end(), [&](const OpenFile& other) {
       return other.kind == file.kind && other.object == file.object && other.writeEnd != file.writeEnd;
     });
+    bool packets = file.writeEnd && (file.flags & O_DIRECT);
+    if (packets && std::any_of(state_.files.begin(), state_.files.end(), [&](const OpenFile& other) {
+          return other.kind == file.kind && other.object == file.object && !other.contents.empty();
+        }))
+      throw Error("unsupported-state", "fd " + std::to_string(opened_[index].fd) + " is a pipe in packet mode with data in it; not supported");
     if (hasOther) continue;
     // Without the other end in the tree it must be closed; or somebody outside is talking to us.
     pollfd query{opened_[index].here.get(), POLLIN | POLLOUT, 0};

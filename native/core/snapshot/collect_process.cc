@@ -134,13 +134,30 @@ class ThreadQuestions {
   size_t stackCall_, tidCall_, deathCall_, slackCall_, bitsCall_;
 };
 
+// A wait with a time limit that was interrupted before goes on as restart_syscall, which means nothing in another process.
+// The number of the call itself mostly stands in the instruction before: mov $number, %eax; syscall.
+user_regs_struct withRealCall(const Tracee& tracee) {
+  user_regs_struct registers = tracee.registers();
+  if (registers.orig_rax != SYS_restart_syscall) return registers;
+  struct __attribute__((packed)) { uint8_t move; uint32_t number; uint16_t call; } code{};
+  try {
+    readRemote(tracee.process(), registers.rip - sizeof code, &code, sizeof code);
+  } catch (const Error&) {
+    return registers;
+  }
+  bool restarts = code.number == SYS_poll || code.number == SYS_nanosleep || code.number == SYS_clock_nanosleep || code.number == SYS_futex;
+  if (code.move == 0xb8 && code.call == 0x050f && restarts) registers.orig_rax = code.number;
+  return registers;
+}
+
 void collectThread(Tracee& tracee, pid_t vtid, Thread& thread) {
   std::string who = std::to_string(tracee.tid());
   std::map<std::string, std::string> status = readProcStatus(who);
   ProcStat stat = readProcStat(who);
   thread.tid = vtid;
   thread.comm = stat.comm;
-  thread.registers.assign(reinterpret_cast<const char*>(&tracee.registers()), sizeof(user_regs_struct));
+  user_regs_struct registers = withRealCall(tracee);
+  thread.registers.assign(reinterpret_cast<const char*>(&registers), sizeof registers);
   thread.xstate = tracee.xstate();
   thread.signalMask = tracee.signalMask();
   thread.queued = peekSignals(tracee.tid(), false);

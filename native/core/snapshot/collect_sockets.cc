@@ -93,6 +93,18 @@ std::string peekStream(int fd) {
   return bytes;
 }
 
+// Neither any address nor loopback: of a socket that was connected and has no peer any more, while its program has not closed it
+// yet. (A pod that the instance wakes in has another address.)
+bool isOfThisPod(const std::string& address) {
+  if (address.size() >= sizeof(sockaddr_in6) && reinterpret_cast<const sockaddr_in6*>(address.data())->sin6_family == AF_INET6) {
+    auto* six = reinterpret_cast<const sockaddr_in6*>(address.data());
+    return !IN6_IS_ADDR_UNSPECIFIED(&six->sin6_addr) && !IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
+  }
+  if (address.size() < sizeof(sockaddr_in)) return false;
+  uint32_t four = ntohl(reinterpret_cast<const sockaddr_in*>(address.data())->sin_addr.s_addr);
+  return four != INADDR_ANY && four >> 24 != 127;
+}
+
 [[noreturn]] void refuse(int fd, const std::string& what) {
   throw Error("unsupported-state", "fd " + std::to_string(fd) + " is " + what + "; not supported");
 }
@@ -127,7 +139,8 @@ void FileCollector::describeInet(const Opened& opened, OpenFile& file) {
     return;
   }
   file.peerAddress = peerAddress(fd);
-  file.kind = static_cast<uint32_t>(file.peerAddress.empty() ? FileKind::TcpOther : FileKind::TcpConnected);
+  bool ended = file.peerAddress.empty() && isOfThisPod(file.localAddress);
+  file.kind = static_cast<uint32_t>(file.peerAddress.empty() && !ended ? FileKind::TcpOther : FileKind::TcpConnected);
 }
 
 void FileCollector::describeUnix(const Opened& opened, OpenFile& file) {
@@ -139,6 +152,8 @@ void FileCollector::describeUnix(const Opened& opened, OpenFile& file) {
   if (option(fd, SOL_SOCKET, SO_ACCEPTCONN, 0)) {
     file.kind = static_cast<uint32_t>(FileKind::UnixListen);
     file.backlog = 511;
+    auto listening = unixPeers_.find(opened.inode);
+    if (listening != unixPeers_.end() && listening->second.waiting > 0) refuse(opened.fd, "a unix socket with connections that wait to be accepted");
     auto* address = reinterpret_cast<const sockaddr_un*>(file.localAddress.data());
     if (file.localAddress.size() > sizeof(sa_family_t) && address->sun_path[0] != '\0') {
       struct stat status{};

@@ -332,13 +332,14 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
   }
   // Before the end: the keeper moves the directory into its place there.
   result.bytes = pages.position() + static_cast<uint64_t>(std::filesystem::file_size(request.imageDir + "/image.bin"));
+  // Before the image takes its place, which may be that of the one it was woken from.
+  if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
   if (!request.keepRunning) {
     beforeEnd();
     killTree(*tree);
     clock.done("end");
   }
   pages.trust();
-  if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
   directory.keep();
   return result;
 }

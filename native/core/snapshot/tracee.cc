@@ -8,10 +8,12 @@
 #include <sys/wait.h>
 
 #include <csignal>
-#include <ctime>
+#include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
+#include "core/sys/proc.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -34,6 +36,17 @@ bool interruptedWait(const user_regs_struct& registers) {
   return waits && static_cast<int64_t>(registers.rax) == -EINTR;
 }
 
+// A handler is about to run: programs count on EINTR after it. Reading it may fail: the thread was killed meanwhile.
+bool signalWaits(pid_t tid, uint64_t mask) {
+  try {
+    std::map<std::string, std::string> status = readProcStatus(std::to_string(tid));
+    uint64_t pending = std::strtoull(status["SigPnd"].c_str(), nullptr, 16) | std::strtoull(status["ShdPnd"].c_str(), nullptr, 16);
+    return (pending & ~mask) != 0;
+  } catch (const Error&) {
+    return true;
+  }
+}
+
 }  // namespace
 
 Tracee::Tracee(pid_t process, pid_t tid) : process_(process), tid_(tid) {
@@ -49,7 +62,7 @@ Tracee::Tracee(Tracee&& other) noexcept
 Tracee::~Tracee() {
   if (!attached_) return;
   // Failures mean that the thread was killed meanwhile: nothing is left to put back.
-  if (held_ && interruptedWait(registers_)) {
+  if (held_ && interruptedWait(registers_) && !signalWaits(tid_, signalMask_)) {
     registers_.rax = registers_.orig_rax;
     registers_.rip -= 2;
     registers_.orig_rax = static_cast<uint64_t>(-1);

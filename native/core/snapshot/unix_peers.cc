@@ -39,9 +39,10 @@ std::map<uint64_t, UnixPeer> readUnixPeers(pid_t pid) {
   message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
   message.request.sdiag_family = AF_UNIX;
   message.request.udiag_states = ~0u;
-  message.request.udiag_show = UDIAG_SHOW_PEER;
+  message.request.udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_RQLEN;
   sys("ask sock_diag", [&] { return ::send(fd.get(), &message, sizeof message, 0); });
   std::map<uint64_t, UnixPeer> peers;
+  constexpr int kListening = 10;  // TCP_LISTEN, also of unix sockets
   alignas(nlmsghdr) char buffer[32768];
   for (;;) {
     ssize_t n = sys("read sock_diag", [&] { return ::recv(fd.get(), buffer, sizeof buffer, 0); });
@@ -59,10 +60,12 @@ std::map<uint64_t, UnixPeer> readUnixPeers(pid_t pid) {
           std::memcpy(&peer, RTA_DATA(attribute), sizeof peer);
           found.inode = peer;
           connected = true;
+        } else if (attribute->rta_type == UNIX_DIAG_RQLEN && socket->udiag_state == kListening) {
+          std::memcpy(&found.waiting, RTA_DATA(attribute), sizeof found.waiting);  // unix_diag_rqlen::udiag_rqueue
         } else if (attribute->rta_type == UNIX_DIAG_SHUTDOWN) {
           found.shutdown = *static_cast<const uint8_t*>(RTA_DATA(attribute));
         }
-      if (connected) peers[socket->udiag_ino] = found;
+      if (connected || found.waiting) peers[socket->udiag_ino] = found;
     }
   }
 }

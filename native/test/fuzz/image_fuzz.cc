@@ -1,0 +1,86 @@
+// Feeds the image reader with broken images: it refuses or accepts, and never crashes.
+//
+// The first byte says how. Even: the rest is image.bin as it is. Odd: checksums are put right first, so that what stands behind
+// them is reached: contents whose sums are right and whose values are not.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "core/image/codec.h"
+#include "core/image/crc32c.h"
+#include "core/image/image.h"
+#include "core/sys/error.h"
+#include "test/seed_image.h"
+
+using namespace appshot;
+
+namespace {
+
+// As in image.cc.
+struct RecordHeader {
+  uint32_t type, nameBytes;
+  uint64_t size;
+  uint32_t sum, headerSum;
+};
+constexpr size_t kFileHeader = 16;
+
+void putSumsRight(std::string& bytes) {
+  for (size_t at = kFileHeader; at + sizeof(RecordHeader) <= bytes.size();) {
+    RecordHeader header;
+    std::memcpy(&header, bytes.data() + at, sizeof header);
+    size_t left = bytes.size() - at - sizeof header;
+    if (header.nameBytes > left) header.nameBytes = static_cast<uint32_t>(left);
+    if (header.size > left - header.nameBytes) header.size = left - header.nameBytes;
+    header.sum = crc32c(bytes.data() + at + sizeof header, header.nameBytes + header.size);
+    header.headerSum = crc32c(&header, offsetof(RecordHeader, headerSum));
+    std::memcpy(bytes.data() + at, &header, sizeof header);
+    at += sizeof header + header.nameBytes + header.size;
+    at += (8 - at % 8) % 8;
+  }
+}
+
+const std::string& directory() {
+  static const TemporaryDirectory made;
+  static const bool written = [] {
+    writeSeedImage(made.path());
+    return true;
+  }();
+  (void)written;
+  return made.path();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  std::string bytes(reinterpret_cast<const char*>(data + 1), size - 1);
+  if (data[0] & 1) putSumsRight(bytes);
+  static const int fd = ::open((directory() + "/image.bin").c_str(), O_WRONLY | O_CLOEXEC);
+  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) std::abort();
+  try {
+    Image image(directory());
+    image.verifyPages();
+    describeState(image.state());
+  } catch (const Error&) {
+  }
+  return 0;
+}
+
+// `appshot-image-fuzz --seeds DIRECTORY` writes the corpus that the fuzzer begins with.
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  if (*argc != 3 || std::strcmp((*argv)[1], "--seeds") != 0) return 0;
+  std::string to = (*argv)[2];
+  ::mkdir(to.c_str(), 0755);
+  TemporaryDirectory made;
+  writeSeedImage(made.path());
+  for (const char* how : {"0", "1"}) {
+    std::string command = "{ printf '\\" + std::string(how) + "'; cat '" + made.path() + "/image.bin'; } > '" + to + "/seed-" + how + "'";
+    if (std::system(command.c_str()) != 0) std::exit(1);
+  }
+  std::exit(0);
+}

@@ -1,0 +1,29 @@
+// A small image with something of everything, for the tests and the fuzzer.
+#pragma once
+
+#include <string>
+
+#include "core/image/image.h"
+
+namespace appshot {
+
+State seedState();
+
+// Writes it into an empty directory. Its pages.bin has kSeedPages pages.
+inline constexpr uint64_t kSeedPages = 4;
+void writeSeedImage(const std::string& directory);
+
+// A directory of its own below TMPDIR, removed with its contents in the end.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace appshot
