@@ -1,32 +1,25 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { fileURLToPath } from 'node:url';
-import { freePort } from '@appshot/runtime/testing';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine, Running } from '../packages/node-agent/dist/engine/engine.js';
 import { openEngine } from '../packages/node-agent/dist/engine/open-engine.js';
-import { firstReply, firstReplyOfStarting } from './support/first-reply.js';
+import { heaps, siteDirectory, startFresh, type Heap } from './support/counter-site.js';
+import { firstReply } from './support/first-reply.js';
 import { privateMemory } from './support/private-memory.js';
 import { Measurements, type Row } from './support/rows.js';
 
 const rounds = 30;
-const siteDirectory = fileURLToPath(new URL('../examples/node-counter', import.meta.url));
-
-interface Site {
-  readonly name: string;
-  readonly ballastMb: number;
-}
-
-const sites: readonly Site[] = [{ name: 'node', ballastMb: 0 }, { name: 'node + 50 MB', ballastMb: 50 }];
+/** Between two operations: the engine makes its next pods and what the next wake will want while nobody waits. */
+const settleMs = 100;
 
 /** What the engine does, beside the same site's own cold start; everything in turn in each round. No gateway in between. */
 export async function engine(): Promise<Row[]> {
   const measurements = new Measurements();
-  for (const site of sites) await measureSite(site, measurements);
+  for (const heap of heaps) await measureSite(heap, measurements);
   return measurements.rows();
 }
 
-async function measureSite(site: Site, measurements: Measurements): Promise<void> {
+async function measureSite(site: Heap, measurements: Measurements): Promise<void> {
   const dir = await mkdtemp(`${tmpdir()}/appshot-bench-`);
   const keeper = await openEngine({ dir });
   try {
@@ -46,7 +39,7 @@ async function measureSite(site: Site, measurements: Measurements): Promise<void
   }
 }
 
-function launch(keeper: Engine, { ballastMb }: Site): Promise<Running> {
+function launch(keeper: Engine, { ballastMb }: Heap): Promise<Running> {
   return keeper.launch({
     aid: 'site', command: [process.execPath, 'server.js'], cwd: siteDirectory, env: { PORT: '3000', BALLAST_MB: String(ballastMb) },
     volumes: [], port: 3000, readyWithinMs: 30_000,
@@ -58,20 +51,15 @@ function endpointOf({ address }: Running): { ip: string; port: number } {
   return { ip, port: Number(port) };
 }
 
-/** spawn to first 200, as a site that is started on demand would need. */
-async function measureColdStart({ name, ballastMb }: Site, measurements: Measurements): Promise<void> {
-  const port = await freePort();
+async function measureColdStart(site: Heap, measurements: Measurements): Promise<void> {
   const startedAt = performance.now();
-  const child = spawn(process.execPath, ['server.js'], { cwd: siteDirectory, env: { PORT: String(port), BALLAST_MB: String(ballastMb) }, stdio: 'ignore' });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  await firstReplyOfStarting({ ip: '127.0.0.1', port });
-  measurements.add({ case: name, metric: 'cold start to first reply', unit: 'ms' }, performance.now() - startedAt);
-  measurements.add({ case: name, metric: 'private memory, fresh process', unit: 'MB' }, await privateMemory(child.pid ?? 0) / 1e6);
-  child.kill('SIGKILL');
-  await ended;
+  const fresh = await startFresh(site);
+  measurements.add({ case: site.name, metric: 'cold start, spawn to first 200', unit: 'ms' }, performance.now() - startedAt);
+  measurements.add({ case: site.name, metric: 'private memory, fresh process', unit: 'MB' }, await privateMemory(fresh.pid) / 1e6);
+  await fresh.end();
 }
 
-async function measureClone({ keeper, site: { name }, aid }: { keeper: Engine; site: Site; aid: string }, measurements: Measurements): Promise<void> {
+async function measureClone({ keeper, site: { name }, aid }: { keeper: Engine; site: Heap; aid: string }, measurements: Measurements): Promise<void> {
   const startedAt = performance.now();
   const [clone] = await keeper.clone('template', [aid]);
   if (clone === undefined) throw new Error('the engine made no clone');
@@ -80,12 +68,14 @@ async function measureClone({ keeper, site: { name }, aid }: { keeper: Engine; s
   for (const [phase, took] of Object.entries(clone.phases)) measurements.add({ case: name, metric: `clone: ${phase}`, unit: 'ms' }, took);
   measurements.add({ case: name, metric: 'private memory, idle clone', unit: 'MB' }, await privateMemory(clone.pid) / 1e6);
   await keeper.stop(aid);
+  await pause(settleMs);
 }
 
-async function measureSleepAndWake(keeper: Engine, { name }: Site, measurements: Measurements): Promise<void> {
+async function measureSleepAndWake(keeper: Engine, { name }: Heap, measurements: Measurements): Promise<void> {
   const taken = await keeper.snapshot('site', { keepRunning: false });
   measurements.add({ case: name, metric: 'snapshot: stopped', unit: 'ms' }, taken.stoppedMs);
   measurements.add({ case: name, metric: 'snapshot: image', unit: 'MB' }, taken.bytes / 1e6);
+  await pause(settleMs);
   const startedAt = performance.now();
   const woken = await keeper.restore('site');
   const endpoint = endpointOf(woken);
