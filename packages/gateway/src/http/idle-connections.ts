@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 
 const idleSweeps = Symbol('idleSweeps');
 const sweepsToEnd = 4;
-/** With how many sweeps found it idle, since its last response or since it came; -Infinity while a response is due. */
+/** With how many sweeps found it idle, since its last response or since it came; far below 0 while a response is due. */
 type Watched = Socket & { [idleSweeps]?: number };
 
 /** Its response is written; it may wait for the next request. */
@@ -12,7 +12,8 @@ export function nowIdle(socket: Socket): void {
 }
 
 export function nowBusy(socket: Socket): void {
-  (socket as Watched)[idleSweeps] = -Infinity;
+  // A small integer like the other: no number is made for it.
+  (socket as Watched)[idleSweeps] = -1_000_000_000;
 }
 
 /**

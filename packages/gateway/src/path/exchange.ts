@@ -192,7 +192,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
 const headsOfThisTurn: Exchange[] = [];
 
 function inThisTurn(exchange: Exchange): void {
-  if (headsOfThisTurn.push(exchange) === 1) queueMicrotask(sendHeads);
+  // One look for all responses that began in this turn of the event loop; nearly all are finished by then.
+  if (headsOfThisTurn.push(exchange) === 1) setImmediate(sendHeads);
 }
 
 function sendHeads(): void {
