@@ -18,7 +18,7 @@ test('a whole life by the command', async (t) => {
   const { dir, site } = await testEngine(t);
   const shot = shotIn(dir, site);
   const json = async (...args: string[]): Promise<unknown> => JSON.parse((await shot(...args, '--json')).stdout);
-  const { code, stdout, stderr } = await shot('launch', '--aid', 'A', '--port', '3000', '--json', '--', 'node', 'counter.js');
+  const { code, stdout, stderr } = await shot('launch', '--aid', 'A', '--port', '3000', '--json', '--', 'node', 'counter.mjs');
   t.is(code, 0, stderr);
   const launched = JSON.parse(stdout) as { aid: string; pid: number; address: string; phases: Record<string, number> };
   t.deepEqual(Object.keys(launched), ['aid', 'pid', 'address', 'phases']);

@@ -14,7 +14,7 @@ const fixtures = path.join(import.meta.dirname, '../fixtures');
 
 /** Programs of the first issue, each counting its visits on port 3000. */
 export const programs = {
-  node: ['node', 'counter.js'],
+  node: ['node', 'counter.mjs'],
   python: ['/usr/bin/python3', 'counter.py'],
   nginx: ['nginx', '-p', '.', '-c', 'nginx.conf'],
   c: ['./counter'],
