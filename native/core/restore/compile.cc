@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <map>
 
 #include "core/restore/lazy_memory.h"
 #include "core/sys/error.h"
@@ -71,18 +72,25 @@ class ImageCompiler {
     tape.call("close the command's descriptors", SYS_close_range, {0, compiler_.highFd - 1, 0});
   }
 
-  // Children of the pod's init besides the root: made by a process between, which ends at once.
+  // Children of the pod's init besides the root: made by a process between, which ends at once. For daemons, whose session's
+  // leader has ended, that process is the leader.
   void orphans(Tape& tape) {
     const Process& root = state_.processes.front();
-    for (const Process& orphan : state_.processes) {
-      if (orphan.ppid != 1 || &orphan == &root) continue;
-      int32_t between = unusedPid();
-      Tape own(compiler_.region), parent(compiler_.region);
-      if (orphan.sid == orphan.pid) own.call("start a session", SYS_setsid, {});
-      else if (orphan.sid != root.sid)
-        throw Error("unsupported-state", "process " + std::to_string(orphan.pid) + " is in a session whose leader is gone; not supported");
-      body(own, orphan, false);
-      parent.op(OP_FORK, "fork a process", {orphan.pid, own.finish()});
+    std::map<int32_t, std::vector<const Process*>> bySession;
+    for (const Process& orphan : state_.processes)
+      if (orphan.ppid == 1 && &orphan != &root) bySession[orphan.sid == orphan.pid ? root.sid : orphan.sid].push_back(&orphan);
+    if (bySession.empty()) return;
+    for (const auto& [session, members] : bySession) {
+      bool leads = session != root.sid;
+      int32_t between = leads ? session : unusedPid();
+      Tape parent(compiler_.region);
+      if (leads) parent.call("start a session", SYS_setsid, {});
+      for (const Process* orphan : members) {
+        Tape own(compiler_.region);
+        if (orphan->sid == orphan->pid) own.call("start a session", SYS_setsid, {});
+        body(own, *orphan, false);
+        parent.op(OP_FORK, "fork a process", {orphan->pid, own.finish()});
+      }
       parent.call("end", SYS_exit_group, {0});
       tape.op(OP_FORK, "fork a process between", {between, parent.finish()});
       tape.call("wait for the process between", SYS_wait4, {between, 0, 0x40000000 /* __WALL */, 0});

@@ -133,14 +133,15 @@ class TemplateZygote : public Zygote {
     status.wait(compiled_->region.steps(), kWithinMs);
     marks.done(restored.phases, "personalize");
     restored.root = findInPod(pod, image_->state().processes.front().pid);
-    for (const Process& process : image_->state().processes) awaitConfirmation(process, process.ppid == 1 ? restored.root : hostPidIn(pod, process.pid));
+    const Process& root = image_->state().processes.front();
+    for (const Process& process : image_->state().processes)
+      if (process.configurator) awaitConfirmation(process, &process == &root ? restored.root : hostPidIn(pod, process.pid));
     marks.done(restored.phases, "confirm");
     return restored;
   }
 
  private:
   static void awaitConfirmation(const Process& process, pid_t pid) {
-    if (!process.configurator) return;
     double deadlineUs = monotonicUs() + kConfirmWithinUs;
     for (unsigned pauseUs = 20;; pauseUs = std::min(pauseUs * 2, 1000u)) {
       ConfiguratorPage page{};

@@ -19,6 +19,7 @@
 #include "core/fill/filler.h"
 #include "core/image/environment.h"
 #include "core/image/image.h"
+#include "core/snapshot/check_tree.h"
 #include "core/snapshot/collect_files.h"
 #include "core/snapshot/collect_ipc.h"
 #include "core/snapshot/collect_memory.h"
@@ -298,6 +299,7 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
   }
   clock.done("stop");
   State state = collectState(*tree, pod, previews, pages);
+  checkTree(state);
   whileStopped();
   clock.done("collect");
 
