@@ -3,7 +3,7 @@ import path from 'node:path';
 import { cleanLeftovers, runFolder } from './lib/leftovers.mjs';
 import { paths } from './lib/paths.mjs';
 import { SetupProblem } from './lib/run-command.mjs';
-import { runAva, runCtest, runLint } from './lib/test-runners.mjs';
+import { runAva, runCtest, runFuzz, runLint } from './lib/test-runners.mjs';
 import { orSayWhy, setup } from './setup.mjs';
 
 /** `npm test`: sets up, then lint, the native core's tests, all others. The last line is `N passed, N failed`. */
@@ -17,7 +17,7 @@ async function runTests() {
   const env = { TMPDIR: folder, FORCE_COLOR: '0' };
   const counts = [];
   try {
-    for (const run of [runLint, runCtest, runAva]) counts.push(await run(env));
+    for (const run of [runLint, runCtest, runFuzz, runAva]) counts.push(await run(env));
   } finally {
     await cleanLeftovers(process.pid);
     await rm(folder, { recursive: true, force: true });

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import readline from 'node:readline';
+import { fuzz } from '../fuzz.mjs';
+import { hasClang } from './native-variants.mjs';
 import { paths, toolPath } from './paths.mjs';
 
 /** Runs a command, hands each line of its output to `onLine`, and resolves to its exit status (1 when a signal ended it). */
@@ -32,8 +34,23 @@ export async function runCtest(env) {
     if (result !== null) count[result[1] === 'Passed' ? 'passed' : 'failed'] += 1;
     print(line);
   };
+  // The build may be older than what the tests take.
+  await runLines('cmake', ['-S', 'native', '-B', paths.nativeBuild], { env, onLine: () => undefined });
   const status = await runLines('ctest', ['--test-dir', paths.nativeBuild, '--output-on-failure', '--timeout', '120'], { env, onLine });
   return status !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count;
+}
+
+/** A short round of fuzzing counts as one test; where there is no clang it is left out. */
+export async function runFuzz() {
+  if (!await hasClang()) return { passed: 0, failed: 0 };
+  print('# fuzzing the image reader for 20 s');
+  try {
+    await fuzz(20, { show: false });
+    return { passed: 1, failed: 0 };
+  } catch (error) {
+    print(`${error.message}\n${error.said ?? ''}`);
+    return { passed: 0, failed: 1 };
+  }
 }
 
 /** Everything in TypeScript, over TAP, so that results are counted and not guessed from prose. */
