@@ -1,5 +1,6 @@
 #include "keeper/aftercare.h"
 
+#include <cerrno>
 #include <cstdio>
 
 #include "core/sys/error.h"
@@ -43,7 +44,8 @@ void Aftercare::run() {
       try {
         work();
       } catch (const Error& error) {
-        std::fprintf(stderr, "aftercare: %s\n", error.what());
+        // What it was for may have gone meanwhile.
+        if (error.err() != ENOENT && error.err() != ESRCH && error.err() != ENODEV) std::fprintf(stderr, "aftercare: %s\n", error.what());
       }
     }
     burst.clear();
