@@ -19,21 +19,21 @@ test.after.always(async () => {
 });
 
 test('a request is reported when it arrives and when it ends, at once', async (t) => {
+  // Only what is told at once is told within the test's time.
+  const slow = await farm.gateway({ trafficEveryMs: 3_600_000, trafficRefreshMs: 3_600_000 });
   let finish = (): void => {};
   const { app, host, aid, upstream } = await sites.http((_incoming, response) => (finish = () => response.end('x')));
+  await sites.known(host, slow);
   const before = Date.now();
-  const answer = visit(gateway, host);
+  const answer = visit(slow, host);
   const busy = await farm.reported(app, (report) => report.inFlight === 1);
-  t.is(busy.gateway, gateway.id);
+  t.is(busy.gateway, slow.id);
   t.is(busy.arrived, 1);
-  t.true(busy.at - before < 200);
-  t.true(Math.abs(busy.lastActiveAt - before) < 500);
-  await waitUntil(() => upstream.requests === 1, { withinMs: 5_000, what: 'the request to arrive' });
+  t.true(busy.at >= before && busy.lastActiveAt >= before - 1 && busy.lastActiveAt <= busy.at + 1);
+  await waitUntil(() => upstream.requests === 1, { withinMs: 10_000, what: 'the request to arrive' });
   finish();
   await answer;
-  const ended = Date.now();
   const idle = await farm.reported(app, (report) => report.inFlight === 0);
-  t.true(idle.at - ended < 200);
   t.deepEqual(idle.instances.map(({ aid: id, inFlight, failed }) => ({ id, inFlight, failed })), [{ id: aid, inFlight: 0, failed: 0 }]);
 });
 

@@ -1,6 +1,6 @@
 import { AppSpec, type Endpoint, type InstanceState, traffic, type Traffic, wake, type WakeReply } from '@appshot/protocol';
 import { connectRegistry, type Registry } from '@appshot/registry';
-import { type Bus, connectBus, createLogger, createMetrics, type Metrics, waitUntil } from '@appshot/runtime';
+import { type Bus, connectBus, createLogger, createMetrics, FarmError, type Metrics, waitUntil } from '@appshot/runtime';
 import { startNats, startRedis, type TestServer } from '@appshot/runtime/testing';
 import { type Gateway, GatewayConfig, type GatewaySettings, startGateway } from '../../src/index.js';
 
@@ -78,7 +78,10 @@ export class TestFarm {
     const calls: string[] = [];
     const served = await this.bus.serve(wake, ({ app }) => {
       calls.push(app);
-      return answers[app]!();
+      const answer = answers[app];
+      // Of what the test does not speak, no scheduler knows yet: a gateway asks again.
+      if (answer === undefined) throw new FarmError('unavailable', `nobody wakes ${app}`);
+      return answer();
     });
     this.#closing.push(() => served.stop());
     return calls;
