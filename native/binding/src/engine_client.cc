@@ -114,6 +114,7 @@ void EngineClient::exchange() {
 
 void EngineClient::run() {
   std::string code = "unavailable", why = "the connection to the engine's keeper ended";
+  bool connected = false;
   try {
     UniqueFd socket = connectToKeeper(directory_, program_);
     {
@@ -121,9 +122,11 @@ void EngineClient::run() {
       socket_ = std::move(socket);
     }
     onNews_({ClientNews::Kind::kConnected, 0, "", "", ""});
+    connected = true;
     exchange();
   } catch (const Error& error) {
-    code = error.code();
+    // A keeper that is killed resets the connection: what it was asked may be asked again of the next.
+    if (!connected) code = error.code();
     why = error.what();
   } catch (const std::exception& error) {
     code = "internal";

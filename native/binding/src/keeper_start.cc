@@ -50,6 +50,7 @@ bool answers(int socket) {
   if (WIFEXITED(status) && space != std::string::npos) {
     throw Error(line.substr(0, space), "the engine's keeper cannot be started: " + line.substr(space + 1));
   }
+  if (WIFSIGNALED(status)) throw Error("unavailable", "the engine's keeper was killed as it started, by signal " + std::to_string(WTERMSIG(status)));
   throw Error("internal", "the engine's keeper cannot be started: " + line);
 }
 
