@@ -8,6 +8,7 @@
 #include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,6 +47,13 @@ UniqueFd borrow(pid_t pid, int fd) {
 
 std::string fdPath(pid_t pid, int fd, const char* where) { return "/proc/" + std::to_string(pid) + "/" + where + "/" + std::to_string(fd); }
 
+// Their names look like those of files in the root directory.
+bool isMessageQueue(pid_t pid, int fd) {
+  constexpr long kMqueue = 0x19800202;  // MQUEUE_MAGIC
+  struct statfs system{};
+  return ::statfs(fdPath(pid, fd, "fd").c_str(), &system) == 0 && system.f_type == kMqueue;
+}
+
 }  // namespace
 
 std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pid) {
@@ -64,6 +72,7 @@ std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pi
              link != "anon_inode:[timerfd]" && link != "anon_inode:[signalfd]") refuse("an " + link);
     else if (startsWith(link, "/dev/pts/") || link == "/dev/tty" || link == "/dev/ptmx") refuse("the terminal " + link);
     else if (startsWith(link, "net:[") || startsWith(link, "mnt:[") || startsWith(link, "pid:[") || startsWith(link, "user:[")) refuse("a namespace");
+    else if (link.rfind('/') == 0 && isMessageQueue(pid, fd)) refuse("the POSIX message queue " + link);
     else if (startsWith(link, "/proc/") && link.find("/proc/sys") != 0) refuse("the file " + link);
     else if (startsWith(link, "/dev/") && link != "/dev/null" && link != "/dev/zero" && link != "/dev/full" && link != "/dev/random" &&
              link != "/dev/urandom" && !startsWith(link, "/dev/shm/") && !startsWith(link, "/dev/zero")) refuse("the device " + link);

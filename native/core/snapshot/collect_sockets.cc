@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "core/snapshot/collect_files.h"
 #include "core/snapshot/unix_peers.h"
@@ -83,13 +84,31 @@ void collectOptions(int fd, OpenFile& file) {
   if (on.l_onoff) file.options.push_back({SOL_SOCKET, SO_LINGER, std::string(reinterpret_cast<char*>(&on), sizeof on)});
 }
 
-// Bytes waiting in a stream socket, left where they are.
-std::string peekStream(int fd) {
+// Bytes waiting in a stream socket, left where they are; nothing when there is more than bytes.
+std::optional<std::string> peekStream(int fd) {
   int queued = 0;
-  if (::ioctl(fd, FIONREAD, &queued) < 0 || queued <= 0) return {};
+  if (::ioctl(fd, FIONREAD, &queued) < 0 || queued <= 0) return "";
   std::string bytes(static_cast<size_t>(queued), '\0');
-  ssize_t n = ::recv(fd, bytes.data(), bytes.size(), MSG_PEEK | MSG_DONTWAIT);
-  bytes.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  // A peek stops where descriptors were sent along, and gives copies of them: then there is more to it than bytes.
+  iovec vector{bytes.data(), bytes.size()};
+  alignas(cmsghdr) char control[256];
+  msghdr message{};
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t n = ::recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  bool carries = n < queued || (message.msg_flags & MSG_CTRUNC);
+  for (cmsghdr* part = n < 0 ? nullptr : CMSG_FIRSTHDR(&message); part; part = CMSG_NXTHDR(&message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    carries = true;
+    for (size_t at = 0; at + sizeof(int) <= part->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+      int copy;
+      std::memcpy(&copy, CMSG_DATA(part) + at, sizeof copy);
+      ::close(copy);
+    }
+  }
+  if (carries) return std::nullopt;
   return bytes;
 }
 
@@ -171,7 +190,9 @@ void FileCollector::describeUnix(const Opened& opened, OpenFile& file) {
     file.count = peer->second.shutdown;
   }
   if (file.socketType == SOCK_STREAM) {
-    file.contents = peekStream(fd);
+    std::optional<std::string> waiting = peekStream(fd);
+    if (!waiting) refuse(opened.fd, "a unix socket with descriptors on their way");
+    file.contents = std::move(*waiting);
   } else {
     int queued = 0;
     if (::ioctl(fd, FIONREAD, &queued) == 0 && queued > 0) refuse(opened.fd, "a unix datagram socket with messages waiting");
