@@ -6,7 +6,6 @@
 
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "core/image/codec.h"
 #include "core/image/crc32c.h"
@@ -28,8 +27,6 @@ std::string refusal(const std::string& directory, bool withPages = false) {
     return error.what();
   }
 }
-
-void overwrite(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes; }
 
 bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 

@@ -131,9 +131,9 @@ TEST_CASE("a working set is joined, survives being written, and a broken one is 
   for (size_t at = 0; at < whole.size(); at++) {
     std::string broken = whole;
     broken[at]++;
-    std::ofstream(path, std::ios::trunc) << broken;
+    overwrite(path, broken);
     REQUIRE(readWorkingSet(directory.path()).empty());
-    std::ofstream(path, std::ios::trunc) << whole.substr(0, at);
+    overwrite(path, whole.substr(0, at));
     REQUIRE(readWorkingSet(directory.path()).empty());
   }
 }

@@ -1,5 +1,6 @@
 #include "test/seed_image.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -72,6 +73,12 @@ void writeSeedImage(const std::string& directory) {
     pages.append(page.data(), page.size());
   }
   writeImageFile(directory, seedState(), "{\"name\":\"seed\"}", pages.chunkSums(), pages.position());
+}
+
+void overwrite(const std::string& path, const std::string& bytes) {
+  UniqueFd fd = sysFd("open " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600); });
+  writeAll(fd.get(), bytes.data(), bytes.size(), "write " + path);
+  sys("cut " + path, [&] { return ::ftruncate(fd.get(), static_cast<off_t>(bytes.size())); });
 }
 
 TemporaryDirectory::TemporaryDirectory() {

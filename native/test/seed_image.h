@@ -13,6 +13,9 @@ State seedState();
 inline constexpr uint64_t kSeedPages = 4;
 void writeSeedImage(const std::string& directory);
 
+// Gives a file these contents. Not by O_TRUNC, after which ext4 writes to the disk when the file is closed.
+void overwrite(const std::string& path, const std::string& bytes);
+
 // A directory of its own below TMPDIR, removed with its contents in the end.
 class TemporaryDirectory {
  public:
