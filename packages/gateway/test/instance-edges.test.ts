@@ -46,7 +46,7 @@ test('an instance that is just going away and wakes elsewhere costs its visitor 
   const upstream = await sites.upstream((incoming, response) => void incoming.pipe(response));
   const { app, host, aid } = await farm.deployReady({ ip: '127.0.0.1', port: await freePort() });
   let asked = 0;
-  answers[app] = () => {
+  answers[app] = (): WakeReply => {
     asked += 1;
     // The first scheduler has not noticed yet.
     if (asked === 1) return { kind: 'ready', aid, epoch: 1, endpoint: { ip: '127.0.0.1', port: 1 }, how: 'already', phases: {} };
