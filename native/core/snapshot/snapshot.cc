@@ -300,6 +300,7 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
   clock.done("stop");
   State state = collectState(*tree, pod, previews, pages);
   checkTree(state);
+  tree->putBack();
   whileStopped();
   clock.done("collect");
 

@@ -96,6 +96,11 @@ pid_t StoppedTree::hostPid(pid_t vpid) const {
   return -1;
 }
 
+void StoppedTree::putBack() {
+  for (StoppedProcess& process : processes_)
+    for (Tracee& thread : process.threads) thread.putBack();
+}
+
 void StoppedTree::release() {
   for (StoppedProcess& process : processes_)
     for (Tracee& thread : process.threads) thread.release();

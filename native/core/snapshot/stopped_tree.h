@@ -29,6 +29,8 @@ class StoppedTree {
   std::vector<StoppedProcess>& processes() { return processes_; }
   // Host pid of the process with this pid inside the pod; -1 where there is none.
   pid_t hostPid(pid_t vpid) const;
+  // All threads are again what they were, and stay stopped: should we die now, they run on.
+  void putBack();
   // Everything was killed: let go without putting back.
   void release();
 

@@ -21,6 +21,7 @@ namespace appshot {
 namespace {
 
 constexpr uint64_t kAllSignals = ~0ull;
+constexpr long kOptions = PTRACE_O_TRACESYSGOOD;
 
 std::string who(pid_t tid) { return "thread " + std::to_string(tid); }
 
@@ -50,7 +51,7 @@ bool signalWaits(pid_t tid, uint64_t mask) {
 }  // namespace
 
 Tracee::Tracee(pid_t process, pid_t tid) : process_(process), tid_(tid) {
-  trace("attach", tid, PTRACE_SEIZE, nullptr, reinterpret_cast<void*>(PTRACE_O_TRACESYSGOOD));
+  trace("attach", tid, PTRACE_SEIZE, nullptr, reinterpret_cast<void*>(kOptions));
   attached_ = true;
   trace("interrupt", tid, PTRACE_INTERRUPT, nullptr, nullptr);
 }
@@ -121,8 +122,18 @@ int Tracee::waitForStop() {
 // Signals stay out until the registers are put back: they would be handled on top of ours.
 void Tracee::shutOutSignals() {
   if (touched_) return;
+  // A thread whose tracer dies now would run on in the middle of our code: better that it dies too, and is woken from its image.
+  trace("tie a thread to us", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(kOptions | PTRACE_O_EXITKILL));
   trace("block signals", tid_, PTRACE_SETSIGMASK, sizeof kAllSignals, &kAllSignals);
   touched_ = true;
+}
+
+void Tracee::putBack() {
+  if (!touched_) return;
+  touched_ = false;
+  ::ptrace(PTRACE_SETREGS, tid_, nullptr, &registers_);
+  ::ptrace(PTRACE_SETSIGMASK, tid_, sizeof signalMask_, &signalMask_);
+  ::ptrace(PTRACE_SETOPTIONS, tid_, nullptr, reinterpret_cast<void*>(kOptions));
 }
 
 void Tracee::runUntilStop(uint64_t code, uint64_t r12, uint64_t r13) {
@@ -144,10 +155,10 @@ int64_t Tracee::syscall(uint64_t instruction, long number, std::initializer_list
 }
 
 int64_t Tracee::forkTraced(uint64_t instruction, uint64_t flags, pid_t& child) {
-  constexpr long kOptions = PTRACE_O_TRACESYSGOOD;
-  trace("follow forks", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(kOptions | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE));
+  shutOutSignals();
+  trace("follow forks", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(kOptions | PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE));
   int64_t result = runSyscall(instruction, SYS_clone, {flags, 0, 0, 0, 0}, &child);
-  trace("follow no forks", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(kOptions));
+  trace("follow no forks", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(kOptions | PTRACE_O_EXITKILL));
   return result;
 }
 

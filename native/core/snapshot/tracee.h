@@ -47,6 +47,9 @@ class Tracee {
   // Runs code in the thread until it stops itself with SIGSTOP, which is then forgotten. r12 and r13 are given to it.
   void runUntilStop(uint64_t code, uint64_t r12, uint64_t r13);
 
+  // Registers and signal mask are again what they were; the thread stays stopped.
+  void putBack();
+
   std::string xstate() const;
   // SIGSTOPped by job control rather than by us.
   bool jobStopped() const { return jobStopped_; }
