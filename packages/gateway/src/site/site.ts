@@ -1,4 +1,4 @@
-import type { Aid, Endpoint, Route } from '@appshot/protocol';
+import type { Aid, Endpoint, InstanceState, Route } from '@appshot/protocol';
 import type { WakeNote } from '../headers/server-timing.js';
 import type { Visit } from '../path/visit.js';
 import { SiteTally } from '../traffic/site-tally.js';
@@ -22,6 +22,9 @@ export interface SiteOptions {
 }
 
 /** One app in this gateway: its instances, who waits for one, and what is counted. Times are by `performance.now()`. */
+/** How an instance came to be ready, by the state that it was last seen in; the feed may skip what passed quickly. */
+const howBy: Partial<Record<InstanceState, string>> = { asleep: 'restore', restoring: 'restore', launching: 'launch', cloning: 'clone' };
+
 export class Site {
   readonly app: string;
   snapshot: SiteSnapshot = { concurrency: 1, holdMs: 1, ready: [] };
@@ -112,7 +115,15 @@ export class Site {
       return;
     }
     known.confirmed ||= confirmed;
-    if (supersedes(facts, known.facts)) known.become(facts);
+    if (!supersedes(facts, known.facts)) return;
+    if (confirmed) this.#noteWake(known.facts.state, facts.state, now);
+    known.become(facts);
+  }
+
+  /** The feed may be quicker than the wake's own answer, which tells the phases: until that comes, this much is known. */
+  #noteWake(from: InstanceState, to: InstanceState, now: number): void {
+    const how = howBy[from];
+    if (to === 'ready' && how !== undefined) this.lastWake = { note: { how, phases: {} }, at: now };
   }
 
   #drop(lane: Lane): void {
