@@ -88,7 +88,8 @@ test('stopping a server lets its running handlers answer and takes nothing more'
   const { buses: [a, b], end } = await farm(2);
   t.teardown(end);
   let finish: (() => void) | undefined;
-  const serving = await a!.serve(double, ({ n }) => new Promise<number>((resolve) => { finish = () => resolve(n); }));
+  // Calls that still come through while the subscription ends are answered at once: stopping waits for every running handler.
+  const serving = await a!.serve(double, ({ n }) => (n === 3 ? new Promise<number>((resolve) => { finish = () => resolve(n); }) : n));
   const call = b!.call(double, { n: 3 });
   const running = await waitUntil(() => finish, { what: 'the handler to run' });
   const stopped = serving.stop();
