@@ -254,7 +254,9 @@ class FileOpener {
       std::string name = path ? std::string(address->sun_path, ::strnlen(address->sun_path, file.localAddress.size() - offsetof(sockaddr_un, sun_path))) : "";
       // Its name in the file system came back with the files; bind makes it anew.
       if (path) tape_.attempt("remove a socket's name", SYS_unlinkat, {AT_FDCWD, text(name), 0});
-      tape_.call("bind a socket", SYS_bind, {slot, bytes(file.localAddress), file.localAddress.size()});
+      // A TCP socket that neither listens nor is connected may be the rest of a connection, whose address is not to be had.
+      if (kind == FileKind::TcpOther) tape_.attempt("bind a socket", SYS_bind, {slot, bytes(file.localAddress), file.localAddress.size()});
+      else tape_.call("bind a socket", SYS_bind, {slot, bytes(file.localAddress), file.localAddress.size()});
       const Credentials& owner = compiler_.state.processes.front().threads.front().credentials;
       if (path) tape_.attempt("own a socket's name", SYS_fchownat, {AT_FDCWD, text(name), owner.uid[3], owner.gid[3], 0});
       if (path && file.mode) tape_.attempt("set the mode of a socket", SYS_fchmodat, {AT_FDCWD, text(name), file.mode, 0});
