@@ -20,6 +20,12 @@ Json phasesJson(const PhasesUs& phases) {
   return json;
 }
 
+PhasesUs joined(const PhasesUs& first, const PhasesUs& then) {
+  PhasesUs all = first;
+  all.insert(all.end(), then.begin(), then.end());
+  return all;
+}
+
 std::vector<pid_t> processesOf(const Instance& instance) {
   auto pids = instance.pod->groups.pids();
   std::erase(pids, instance.pod->init);

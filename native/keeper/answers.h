@@ -10,6 +10,8 @@ namespace appshot {
 
 // Milliseconds by phase, in order; repeated names add up.
 nlohmann::ordered_json phasesJson(const PhasesUs& phases);
+// Those of `first`, then those of `then`.
+PhasesUs joined(const PhasesUs& first, const PhasesUs& then);
 // As `Running` in the engine's TypeScript interface.
 nlohmann::ordered_json runningJson(const Instance& instance, const PhasesUs& phases);
 // What it uses now.

@@ -1,6 +1,7 @@
 #include "keeper/arrival.h"
 
 #include "core/sys/error.h"
+#include "core/sys/proc.h"
 #include "keeper/berth.h"
 #include "keeper/furnishing.h"
 #include "keeper/state_file.h"
@@ -63,6 +64,13 @@ void open(Keeper& keeper, const InstancePtr& instance) {
   }
   // It ended while it was still starting; the watch has said so already and will not say it again.
   if (hasEnded) keeper.exits.check(instance);
+}
+
+void begin(Keeper& keeper, const InstancePtr& instance, const Restored& restored) {
+  instance->root = restored.root;
+  instance->rootVpid = virtualPid(restored.root);
+  settle(keeper, instance);
+  open(keeper, instance);
 }
 
 }  // namespace appshot

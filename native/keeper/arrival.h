@@ -26,6 +26,8 @@ void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwat
 
 // The instance's processes run: writes it down, watches it.
 void settle(Keeper& keeper, const InstancePtr& instance);
+// A restored or cloned instance runs: notes its first process, settles it and opens it.
+void begin(Keeper& keeper, const InstancePtr& instance, const Restored& restored);
 // Lets operations see it.
 void open(Keeper& keeper, const InstancePtr& instance);
 

@@ -1,0 +1,23 @@
+#include "core/restore/mapped_files.h"
+
+#include <sys/stat.h>
+
+#include <string>
+
+#include "core/sys/error.h"
+
+namespace appshot {
+
+void checkMappedFiles(const State& state, pid_t viewPid) {
+  for (const MappedFile& file : state.mappedFiles) {
+    std::string path = "/proc/" + std::to_string(viewPid) + "/root" + file.path;
+    struct stat status{};
+    if (::stat(path.c_str(), &status) < 0)
+      throw Error("environment-mismatch", "the program's file " + file.path + " is gone; deploy the app again", errno);
+    int64_t mtimeNs = status.st_mtim.tv_sec * 1'000'000'000ll + status.st_mtim.tv_nsec;
+    if (static_cast<uint64_t>(status.st_size) != file.size || (mtimeNs != file.mtimeNs && !file.writable))
+      throw Error("environment-mismatch", "the program's file " + file.path + " was changed since the image was made; deploy the app again");
+  }
+}
+
+}  // namespace appshot

@@ -1,0 +1,131 @@
+// clone and warm: instances out of templates.
+#include <future>
+
+#include "core/restore/restore.h"
+#include "core/sys/sys.h"
+#include "keeper/answers.h"
+#include "keeper/arrival.h"
+#include "keeper/operations.h"
+#include "keeper/request_fields.h"
+#include "keeper/zygotes.h"
+
+namespace appshot {
+
+namespace {
+
+// Whoever was cloned is likely to be cloned again.
+void prepareClones(Keeper& keeper, const std::string& imageId, const InstanceSpec& spec) {
+  constexpr size_t kAhead = 2;
+  if (keeper.hasImage(imageId)) keeper.berths.prepare(imageId, spec, kAhead);
+}
+
+Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const std::string& imageId, const std::string& aid) {
+  InstancePtr instance = keeper.instances.add(aid);
+  std::lock_guard operation(instance->operation);
+  try {
+    Stopwatch watch;
+    instance->image = imageId;
+    instance->isClone = true;
+    describeFromImage(keeper, *resident->image, *instance);
+    makeView(keeper, *instance, Furnishing::kFromImage, &watch);
+    Restored restored = resident->zygote->clone(*instance->pod, {true, aid});
+    PhasesUs phases = joined(watch.phases, restored.phases);
+    begin(keeper, instance, restored);
+    keeper.aftercare.add([&keeper, imageId, spec = specOfImage(*resident->image)] { prepareClones(keeper, imageId, spec); });
+    return runningJson(*instance, phases);
+  } catch (...) {
+    keeper.forget(instance);
+    throw;
+  }
+}
+
+// Ends those of a call of which others failed: all or none.
+void takeBack(Keeper& keeper, const std::vector<std::string>& aids) {
+  for (const auto& aid : aids) {
+    InstancePtr instance = keeper.instances.find(aid);
+    if (!instance) continue;
+    std::lock_guard operation(instance->operation);
+    {
+      std::lock_guard lock(instance->mutex);
+      instance->phase = InstancePhase::kStopping;
+    }
+    if (keeper.instances.find(aid) == instance) keeper.forget(instance);
+  }
+}
+
+std::vector<std::string> readNewAids(RequestFields& fields, const Keeper& keeper) {
+  auto aids = fields.texts("aids");
+  if (aids.empty() || aids.size() > 10'000) throw Error("bad-request", "clone: 'aids' has to have 1 to 10000 names");
+  for (const auto& aid : aids) {
+    checkName(aid, "AID");
+    if (keeper.hasImage(aid)) throw Error("illegal-transition", "there is an image " + aid + " already");
+  }
+  return aids;
+}
+
+}  // namespace
+
+Answer cloneImage(Call call) {
+  RequestFields fields(call.params, "clone");
+  std::string imageId = fields.text("image");
+  checkName(imageId, "image");
+  auto aids = readNewAids(fields, call.keeper);
+  fields.done();
+  Keeper& keeper = call.keeper;
+  Quiet::Urgent urgent(keeper.quiet);
+  Stopwatch watch;
+  auto resident = keeper.zygotes.get(imageId);
+  watch.lap("zygote");
+  Answer answers = Answer::array();
+  std::vector<std::string> made;
+  // Two at a time: one is given its view while the other's processes are made.
+  std::vector<std::future<Answer>> running;
+  auto take = [&] {
+    answers.push_back(running.front().get());
+    running.erase(running.begin());
+  };
+  try {
+    for (const auto& aid : aids) {
+      if (aids.size() == 1) {
+        answers.push_back(cloneOne(keeper, resident, imageId, aid));
+        break;
+      }
+      if (running.size() == 2) take();
+      running.push_back(std::async(std::launch::async, [&, aid] { return cloneOne(keeper, resident, imageId, aid); }));
+    }
+    while (!running.empty()) take();
+  } catch (...) {
+    for (auto& other : running) {
+      if (other.valid()) other.wait();
+    }
+    std::vector<std::string> done;
+    for (const auto& answer : answers) done.push_back(answer["aid"]);
+    for (auto& other : running) {
+      try {
+        if (other.valid()) done.push_back(other.get()["aid"]);
+      } catch (const Error&) {
+        // It has taken itself back.
+      }
+    }
+    takeBack(keeper, done);
+    throw;
+  }
+  return answers;
+}
+
+Answer warmImage(Call call) {
+  RequestFields fields(call.params, "warm");
+  std::string imageId = fields.text("image");
+  bool resident = fields.flag("resident", true);
+  fields.done();
+  checkName(imageId, "image");
+  if (resident) {
+    auto zygote = call.keeper.zygotes.get(imageId);
+    prepareClones(call.keeper, imageId, specOfImage(*zygote->image));
+  } else {
+    call.keeper.zygotes.drop(imageId);
+  }
+  return Answer::object();
+}
+
+}  // namespace appshot
