@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <set>
 
+#include "core/pod/freezer.h"
 #include "core/sys/sys.h"
 #include "keeper/image_shelf.h"
 #include "keeper/keeper.h"
@@ -31,9 +32,6 @@ void reopenPod(Pod& pod) {
   pod.exits = reopenExits(pod.init);
   if (!pod.groups.v2.empty()) {
     pod.cgroup = sysFd("open " + pod.groups.v2, [&] { return ::open(pod.groups.v2.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
-    // A snapshot that was under way may have left it frozen.
-    UniqueFd freeze(::openat(pod.cgroup.get(), "cgroup.freeze", O_WRONLY | O_CLOEXEC));
-    if (freeze.valid()) sys("thaw a pod", [&] { return ::write(freeze.get(), "0", 1); });
   }
 }
 
@@ -50,6 +48,7 @@ bool Keeper::adopt(const std::string& aid) {
     if (lives && !hasImageOfToken(places, former.ending)) {
       reopenPod(*instance->pod);
       instance->phase = InstancePhase::kRunning;
+      instance->parked = isFrozen(*instance->pod);
       layers.retain(instance->spec.layers);
       layers.retain({instance->layer});
       pods.adopt(*instance->pod);

@@ -6,6 +6,7 @@
 #include "keeper/answers.h"
 #include "keeper/arrival.h"
 #include "keeper/operations.h"
+#include "keeper/parking.h"
 #include "keeper/request_fields.h"
 #include "keeper/zygotes.h"
 
@@ -19,7 +20,14 @@ void prepareClones(Keeper& keeper, const std::string& imageId, const InstanceSpe
   if (keeper.hasImage(imageId)) keeper.berths.prepare(imageId, spec, kAhead);
 }
 
-Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const std::string& imageId, const std::string& aid) {
+struct CloneWish {
+  std::string image;
+  std::vector<std::string> aids;
+  bool parked = false;
+};
+
+Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const CloneWish& wish, const std::string& aid) {
+  const std::string& imageId = wish.image;
   InstancePtr instance = keeper.instances.add(aid);
   std::lock_guard operation(instance->operation);
   try {
@@ -31,6 +39,7 @@ Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident,
     Restored restored = resident->zygote->clone(*instance->pod, {true, aid});
     PhasesUs phases = joined(watch.phases, restored.phases);
     begin(keeper, instance, restored);
+    if (wish.parked) parkNow(*instance);
     keeper.aftercare.add([&keeper, imageId, spec = specOfImage(*resident->image)] { prepareClones(keeper, imageId, spec); });
     return runningJson(*instance, phases);
   } catch (...) {
@@ -53,28 +62,32 @@ void takeBack(Keeper& keeper, const std::vector<std::string>& aids) {
   }
 }
 
-std::vector<std::string> readNewAids(RequestFields& fields, const Keeper& keeper) {
-  auto aids = fields.texts("aids");
+CloneWish readWish(const Call& call) {
+  RequestFields fields(call.params, "clone");
+  CloneWish wish;
+  wish.image = fields.text("image");
+  wish.aids = fields.texts("aids");
+  wish.parked = fields.flag("parked", false);
+  fields.done();
+  checkName(wish.image, "image");
+  const auto& aids = wish.aids;
   if (aids.empty() || aids.size() > 10'000) throw Error("bad-request", "clone: 'aids' has to have 1 to 10000 names");
   for (const auto& aid : aids) {
     checkName(aid, "AID");
-    if (keeper.hasImage(aid)) throw Error("illegal-transition", "there is an image " + aid + " already");
+    if (call.keeper.hasImage(aid)) throw Error("illegal-transition", "there is an image " + aid + " already");
   }
-  return aids;
+  return wish;
 }
 
 }  // namespace
 
 Answer cloneImage(Call call) {
-  RequestFields fields(call.params, "clone");
-  std::string imageId = fields.text("image");
-  checkName(imageId, "image");
-  auto aids = readNewAids(fields, call.keeper);
-  fields.done();
+  CloneWish wish = readWish(call);
+  const auto& aids = wish.aids;
   Keeper& keeper = call.keeper;
   Quiet::Urgent urgent(keeper.quiet);
   Stopwatch watch;
-  auto resident = keeper.zygotes.get(imageId);
+  auto resident = keeper.zygotes.get(wish.image);
   watch.lap("zygote");
   Answer answers = Answer::array();
   std::vector<std::string> made;
@@ -87,11 +100,11 @@ Answer cloneImage(Call call) {
   try {
     for (const auto& aid : aids) {
       if (aids.size() == 1) {
-        answers.push_back(cloneOne(keeper, resident, imageId, aid));
+        answers.push_back(cloneOne(keeper, resident, wish, aid));
         break;
       }
       if (running.size() == 2) take();
-      running.push_back(std::async(std::launch::async, [&, aid] { return cloneOne(keeper, resident, imageId, aid); }));
+      running.push_back(std::async(std::launch::async, [&, aid] { return cloneOne(keeper, resident, wish, aid); }));
     }
     while (!running.empty()) take();
   } catch (...) {

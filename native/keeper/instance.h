@@ -53,6 +53,7 @@ struct Instance {
   InstancePhase phase = InstancePhase::kStarting;
   std::optional<int> rootStatus;         // as from wait(), once the first process has ended
   bool ended = false;                    // no process is left
+  bool parked = false;                   // its pod is frozen
   int guests = 0;                        // commands run beside the application
 
   // Somebody wants it gone: a launch that waits for it to be ready gives up.

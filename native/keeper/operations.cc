@@ -17,7 +17,7 @@ const std::map<std::string, Operation>& operations() {
       {"hello", hello},        {"launch", launchInstance}, {"stop", stopInstance},   {"list", listInstances},
       {"ps", listProcesses},   {"kill", killProcesses},    {"exec", execGuest},      {"configure", configureKeeper},
       {"snapshot", snapshotInstance}, {"cancelSnapshot", cancelSnapshot}, {"restore", restoreInstance}, {"clone", cloneImage},
-      {"warm", warmImage},     {"inspect", inspectImageOrInstance},       {"removeImage", removeImage},
+      {"warm", warmImage},     {"park", parkInstance},     {"unpark", unparkInstance}, {"inspect", inspectImageOrInstance},       {"removeImage", removeImage},
   };
   return all;
 }

@@ -36,6 +36,8 @@ Answer cancelSnapshot(Call call);
 Answer restoreInstance(Call call);
 Answer cloneImage(Call call);
 Answer warmImage(Call call);
+Answer parkInstance(Call call);
+Answer unparkInstance(Call call);
 Answer inspectImageOrInstance(Call call);
 Answer removeImage(Call call);
 

@@ -93,6 +93,7 @@ class GuestCount {
   GuestCount(Keeper& keeper, InstancePtr instance) : keeper_(keeper), instance_(std::move(instance)) {
     std::lock_guard lock(instance_->mutex);
     if (instance_->phase != InstancePhase::kRunning) throw Error("illegal-transition", "instance " + instance_->aid + " is starting or ending");
+    if (instance_->parked) throw Error("illegal-transition", "instance " + instance_->aid + " is parked: unpark it first");
     ++instance_->guests;
   }
   ~GuestCount() {
@@ -168,14 +169,16 @@ Answer listInstances(Call call) {
   Answer running = Answer::array();
   for (const auto& instance : call.keeper.instances.all()) {
     InstancePhase phase;
+    bool parked;
     {
       std::lock_guard lock(instance->mutex);
       phase = instance->phase;
+      parked = instance->parked;
     }
     if (phase == InstancePhase::kStarting) continue;
     CgroupUsage usage = usageOf(*instance);
     running.push_back({{"aid", instance->aid},
-                       {"state", phase == InstancePhase::kSnapshotting ? "snapshotting" : "running"},
+                       {"state", phase == InstancePhase::kSnapshotting ? "snapshotting" : parked ? "parked" : "running"},
                        {"ip", textOf(instance->pod->farmIp)},
                        {"port", instance->spec.port},
                        {"pids", processesOf(*instance).size()},

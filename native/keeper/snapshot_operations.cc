@@ -11,6 +11,7 @@
 #include "keeper/arrival.h"
 #include "keeper/facts_error.h"
 #include "keeper/operations.h"
+#include "keeper/parking.h"
 #include "keeper/request_fields.h"
 #include "keeper/state_file.h"
 #include "keeper/zygotes.h"
@@ -190,6 +191,7 @@ Answer snapshotInstance(Call call) {
   InstancePtr instance = keeper.instances.get(wish.aid);
   std::lock_guard operation(instance->operation);
   if (keeper.instances.find(wish.aid) != instance) throw Error("not-found", "instance " + wish.aid + " has ended");
+  Unparked unparked(*instance);
   if (!enterSnapshot(*instance)) return cancelledAnswer(wish);
   SnapshotResult result;
   uint64_t bytes = 0;

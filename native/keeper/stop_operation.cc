@@ -6,6 +6,7 @@
 
 #include "core/sys/sys.h"
 #include "keeper/operations.h"
+#include "keeper/parking.h"
 #include "keeper/request_fields.h"
 
 namespace appshot {
@@ -44,6 +45,7 @@ Answer stopInstance(Call call) {
     std::lock_guard operation(instance->operation);
     // Another stop, or its own end, was faster.
     if (keeper.instances.find(aid) != instance) return {{"exited", true}};
+    unparkNow(*instance);
     askToEnd(*instance);
     keeper.forget(instance);
   }

@@ -101,15 +101,19 @@ export const agentCalls = (node: string) => ({
   /** A visitor came: give up a snapshot that is under way, or say that it is too late (`slept`). */
   cancelSnapshot: call(agentSubject(node, 'cancelSnapshot'), 30_000, Target, z.object({ kind: z.enum(['running', 'slept']) })),
   restore: call(agentSubject(node, 'restore'), 60_000, Target.extend({ spec: AppSpec }), Started),
-  /** One clone of a template. */
-  clone: call(agentSubject(node, 'clone'), 60_000, Target.extend({ template: z.string(), spec: AppSpec }), Started),
+  /** One clone of a template. With `parked` it is frozen before it serves anybody: it gets traffic after `unpark`. */
+  clone: call(agentSubject(node, 'clone'), 60_000, Target.extend({ template: z.string(), spec: AppSpec, parked: z.boolean().default(false) }), Started),
+  /** Freezes a running instance that has no traffic; nothing happens to one that is parked. */
+  park: call(agentSubject(node, 'park'), 30_000, Target, z.object({})),
+  /** Lets a parked instance run again. Well below a millisecond on the node. */
+  unpark: call(agentSubject(node, 'unpark'), 30_000, Target.extend({ spec: AppSpec }), Started),
   stop: call(agentSubject(node, 'stop'), 60_000, Target.extend({ removeImage: z.boolean() }), z.object({ exited: z.boolean() })),
   removeImage: call(agentSubject(node, 'removeImage'), 60_000, z.object({ image: z.string() }), z.object({})),
   /** Everything known of an instance or image, as the engine prints it. */
   inspect: call(agentSubject(node, 'inspect'), 30_000, z.object({ id: z.string() }), z.record(z.string(), z.unknown())),
   /** What the agent really has, for reconciling. */
   list: call(agentSubject(node, 'list'), 10_000, z.object({}), z.object({
-    running: z.array(Target.extend({ endpoint: Endpoint.nullable() })),
+    running: z.array(Target.extend({ endpoint: Endpoint.nullable(), parked: z.boolean().default(false) })),
     images: z.array(z.object({ id: z.string(), bytes: z.number() })),
   })),
   /** The last lines that an instance printed, or those after a byte offset. */

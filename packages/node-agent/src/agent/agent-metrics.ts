@@ -2,7 +2,7 @@ import type { NodeLoad, Phases } from '@appshot/protocol';
 import { FarmError, type Metrics } from '@appshot/runtime';
 import type { ImageRow } from '../engine/engine.js';
 
-export type OperationKind = 'launch' | 'snapshot' | 'restore' | 'clone' | 'stop';
+export type OperationKind = 'launch' | 'snapshot' | 'restore' | 'clone' | 'unpark' | 'stop';
 
 /** What an agent tells Prometheus. */
 export class AgentMetrics {

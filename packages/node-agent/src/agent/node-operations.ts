@@ -48,12 +48,29 @@ export class NodeOperations {
     return this.#start('restore', request, () => this.#parts.engine.restore(request.aid));
   }
 
-  clone(request: StartTarget & { readonly template: string }): Promise<Started> {
+  clone(request: StartTarget & { readonly template: string; readonly parked: boolean }): Promise<Started> {
     return this.#start('clone', request, async () => {
-      const [clone] = await this.#parts.engine.clone(request.template, [request.aid]);
+      const [clone] = await this.#parts.engine.clone(request.template, [request.aid], { parked: request.parked });
       if (clone === undefined) throw new FarmError('internal', `the engine made no clone of ${request.template}`);
       this.#parts.zygotes.keep(request.spec.name, request.template);
       return clone;
+    });
+  }
+
+  park({ aid, epoch }: Target): Promise<void> {
+    const { board, cards, engine } = this.#parts;
+    return board.run({ aid, verb: 'park', epoch }, async () => {
+      cards.admit(aid, epoch);
+      await engine.park(aid);
+    });
+  }
+
+  unpark({ aid, epoch, spec }: StartTarget): Promise<Started> {
+    const { board, cards, engine, metrics } = this.#parts;
+    return board.run({ aid, verb: 'unpark', epoch }, async () => {
+      cards.admit(aid, epoch, { app: spec.name, port: spec.port });
+      const running = await metrics.time('unpark', () => engine.unpark(aid));
+      return { aid, endpoint: { ip: running.ip, port: spec.port }, pids: running.pids, phases: running.phases };
     });
   }
 

@@ -23,6 +23,11 @@ export async function serveCalls({ node, bus, engine, operations, cards, logs }:
     bus.serve(calls.cancelSnapshot, (request) => operations.cancelSnapshot(request)),
     bus.serve(calls.restore, (request) => operations.restore(request)),
     bus.serve(calls.clone, (request) => operations.clone(request)),
+    bus.serve(calls.park, async (request) => {
+      await operations.park(request);
+      return {};
+    }),
+    bus.serve(calls.unpark, (request) => operations.unpark(request)),
     bus.serve(calls.stop, (request) => operations.stop(request)),
     bus.serve(calls.removeImage, async ({ image }) => {
       await operations.removeImage(image);
@@ -32,7 +37,9 @@ export async function serveCalls({ node, bus, engine, operations, cards, logs }:
     bus.serve(calls.list, async () => {
       const { running, images } = await engine.list();
       return {
-        running: running.map(({ aid, ip, port }) => ({ aid, epoch: cards.epochOf(aid), endpoint: port > 0 ? { ip, port } : null })),
+        running: running.map(({ aid, ip, port, state }) => ({
+          aid, epoch: cards.epochOf(aid), endpoint: port > 0 ? { ip, port } : null, parked: state === 'parked',
+        })),
         images: images.map(({ id, bytes }) => ({ id, bytes })),
       };
     }),

@@ -47,7 +47,8 @@ export interface ProcessRow { readonly vpid: number; readonly pid: number; reado
 
 export interface InstanceRow {
   readonly aid: string;
-  readonly state: 'running' | 'snapshotting';
+  /** `parked`: whole and frozen. */
+  readonly state: 'running' | 'snapshotting' | 'parked';
   readonly ip: string;
   readonly port: number;
   readonly pids: number;
@@ -72,8 +73,15 @@ export interface Engine {
   cancelSnapshot(aid: string): Promise<'running' | 'slept'>;
   /** Brings the sleeping instance back under its own AID; the image stays until the next snapshot replaces it. */
   restore(aid: string): Promise<Running>;
-  /** Clones of an image, one per AID. */
-  clone(image: string, aids: readonly string[]): Promise<Running[]>;
+  /** Clones of an image, one per AID. With `parked` each is frozen before it serves anybody, for `unpark` to let it. */
+  clone(image: string, aids: readonly string[], options?: { parked?: boolean }): Promise<Running[]>;
+  /**
+   * Freezes a running instance where it stands: it keeps its memory and uses no CPU. Does nothing to one that is parked. Its
+   * clocks go on, so timers that came due meanwhile fire once when it is thawed; connections to it wait.
+   */
+  park(aid: string): Promise<void>;
+  /** Lets a parked instance run again; does nothing to one that runs. */
+  unpark(aid: string): Promise<Running>;
   /** Builds the image's zygote in advance, or lets it go. */
   warm(image: string, resident: boolean): Promise<void>;
   stop(aid: string): Promise<{ exited: boolean }>;

@@ -30,8 +30,16 @@ export class KeeperEngine implements Engine {
     return this.#link.call('restore', { aid });
   }
 
-  clone(image: string, aids: readonly string[]): Promise<Running[]> {
-    return this.#link.call('clone', { image, aids });
+  clone(image: string, aids: readonly string[], { parked = false }: { parked?: boolean } = {}): Promise<Running[]> {
+    return this.#link.call('clone', { image, aids, parked });
+  }
+
+  async park(aid: string): Promise<void> {
+    await this.#link.call('park', { aid });
+  }
+
+  unpark(aid: string): Promise<Running> {
+    return this.#link.call('unpark', { aid });
   }
 
   async warm(image: string, resident: boolean): Promise<void> {

@@ -98,7 +98,7 @@ test.serial('what runs goes on while its agent is away, and the next one knows i
   await agent?.close();
   t.is(await visit(endpoint), '1');
   agent = await startAgent();
-  t.deepEqual((await bus.call(calls.list, {})).running, [{ aid, epoch: 7, endpoint }]);
+  t.deepEqual((await bus.call(calls.list, {})).running, [{ aid, epoch: 7, endpoint, parked: false }]);
   t.is(await codeOf(bus.call(calls.stop, { aid, epoch: 6, removeImage: true })), 'stale-epoch');
   // The same launch once more: the scheduler never got the answer.
   t.deepEqual((await bus.call(calls.launch, { aid, epoch: 7, spec: spec() })).endpoint, endpoint);

@@ -82,7 +82,7 @@ function applied(farm: { list: NodeListing; view: RegistryView }, repair: Repair
   const without = (one: string): InstanceRecord[] => view.instances.filter((other) => other.aid !== one);
   const set = (one: string, state: InstanceState): InstanceRecord[] => view.instances.map((other) => (other.aid === one ? { ...other, state } : other));
   const stop = (one: string): NodeListing => ({ ...list, running: list.running.filter((other) => other.aid !== one) });
-  const run = (one: string): NodeListing => ({ ...stop(one), running: [...stop(one).running, { aid: one, epoch: 3, endpoint }] });
+  const run = (one: string): NodeListing => ({ ...stop(one), running: [...stop(one).running, { aid: one, epoch: 3, endpoint, parked: false }] });
   switch (repair.kind) {
     case 'adopt': return { list, view: { ...view, instances: set(repair.aid, 'ready') } };
     case 'lost': return { list: { ...list, images: list.images.filter((image) => image !== repair.aid) }, view: { ...view, instances: without(repair.aid) } };

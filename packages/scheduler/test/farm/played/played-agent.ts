@@ -71,7 +71,7 @@ export class PlayedAgent {
       }),
       this.#bus.serve(calls.inspect, ({ id }) => ({ id, processes: [{ vpid: 2, pid: this.running.get(id)?.child.pid ?? 0 }] })),
       this.#bus.serve(calls.list, async () => ({
-        running: [...this.running].map(([aid, { port }]) => ({ aid, epoch: this.#epochs.get(aid) ?? 0, endpoint: { ip: '127.0.0.1', port } })),
+        running: [...this.running].map(([aid, { port }]) => ({ aid, epoch: this.#epochs.get(aid) ?? 0, endpoint: { ip: '127.0.0.1', port }, parked: false })),
         images: (await readdir(this.images)).map((id) => ({ id, bytes: 10 })),
       })),
       this.#bus.serve(calls.logs, ({ aid, after }) => {
