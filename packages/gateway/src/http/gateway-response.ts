@@ -6,6 +6,8 @@ import { nowBusy, nowIdle } from './idle-connections.js';
 /** A response that knows whose it is, so that its listeners need no closure, and that says when its turn has come. */
 export class GatewayResponse extends ServerResponse {
   visit: Visit | undefined;
+  /** All of it as it goes out, when it is `writeWhole` that writes it. */
+  whole: string | undefined;
   /** Written by `writeWhole`; Node's own marks (`headersSent`, `writableFinished`) then stay false. */
   wholeWritten = false;
   /** Called once when all responses before it on its connection are finished. */

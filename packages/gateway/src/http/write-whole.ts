@@ -25,10 +25,28 @@ export function writeWhole(response: GatewayResponse, head: ResponseHead, body: 
   }
   if (!dated) out += `Date: ${new Date().toUTCString()}\r\n`;
   response.statusCode = status;
-  response.wholeWritten = true;
-  response.socket!.write(body.length === 0 ? `${out}\r\n` : `${out}\r\n${body.toString('latin1')}`, 'latin1');
+  response.whole = body.length === 0 ? `${out}\r\n` : `${out}\r\n${body.toString('latin1')}`;
+  if (due.push(response) === 1) setImmediate(writeDue);
+}
+
+/**
+ * The responses that were finished in this turn of the event loop. Written one right after the other, they find their
+ * readers awake but for the first: a write that wakes a process on another CPU costs several that do not. (undici's
+ * client gathers the requests to instances in the same way.)
+ */
+const due: GatewayResponse[] = [];
+
+function writeDue(): void {
+  // A listener of `finish` may have the next one written, which is of the next turn.
+  const responses = due.splice(0);
+  for (const response of responses) {
+    // Without a socket the visitor has left meanwhile, and Node has closed the response.
+    if (response.socket === null) continue;
+    response.wholeWritten = true;
+    response.socket.write(response.whole!, 'latin1');
+  }
   // The server waits for this to take the next request of the connection, and then closes the response.
-  response.emit('finish');
+  for (const response of responses) if (response.wholeWritten) response.emit('finish');
 }
 
 /** undici decodes it as UTF-8; what has no place in one byte could become a line's end when written. */
