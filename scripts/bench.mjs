@@ -25,7 +25,7 @@ const isChosen = (name, wanted) => wanted.length === 0 || wanted.some((want) => 
 /** `npm run bench [-- --json] [case…]`: a table, or one JSON object a line. Progress goes to standard error. */
 async function runBench() {
   const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });
-  await setup();
+  await setup({ bench: true });
   const cases = (await loadCases()).filter(({ name }) => isChosen(name, positionals));
   if (cases.length === 0) throw new SetupProblem(`no benchmark case is named ${positionals.join(', ')}: see bench/`);
   const all = [];

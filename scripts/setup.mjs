@@ -55,11 +55,11 @@ const buildExamples = () => unlessDone('examples', { inputs: ['examples/c-hello'
   await runCommand('sh', ['examples/c-hello/build.sh']);
 });
 
-/** Makes this folder ready to run; quick when it is. `test`: also what only the tests need. */
-export async function setup({ test = false } = {}) {
+/** Makes this folder ready to run; quick when it is. `test`, `bench`: also what only the tests, or the benchmarks, need. */
+export async function setup({ test = false, bench = false } = {}) {
   checkMachine();
   await withSetupLock(say, async () => {
-    await ensureSystemPackages(test ? ['packages.txt', 'packages-test.txt'] : ['packages.txt'], say);
+    await ensureSystemPackages(['packages.txt', ...(test ? ['packages-test.txt'] : []), ...(bench ? ['packages-bench.txt'] : [])], say);
     await installNodePackages();
     await buildNative();
     await buildTypeScript();

@@ -19,17 +19,8 @@ export interface DriveOptions {
 /** Loads a server with GETs over kept-alive connections, as fast as it answers. @throws Error when any answer is not 2xx */
 export async function drive(server: TestServer, { connections, seconds }: DriveOptions): Promise<Drive> {
   const before = cpuUs(server.pid!);
-  const { requests, tookS } = await load(server.url, { connections, seconds });
+  const { requests, tookS } = await loadWithWrk(server.url, { connections, seconds });
   return { requestsPerS: requests / tookS, cpuUsPerRequest: (cpuUs(server.pid!) - before) / requests };
-}
-
-async function load(url: string, options: DriveOptions): Promise<{ requests: number; tookS: number }> {
-  try {
-    return await loadWithWrk(url, options);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    return loadWithAutocannon(url, options);
-  }
 }
 
 async function loadWithWrk(url: string, { connections, seconds }: DriveOptions): Promise<{ requests: number; tookS: number }> {
@@ -37,13 +28,6 @@ async function loadWithWrk(url: string, { connections, seconds }: DriveOptions):
   const [, requests, took, unit] = /(\d+) requests in ([\d.]+)(m?s)/.exec(stdout) ?? [];
   if (requests === undefined || /Non-2xx|Socket errors/.test(stdout)) throw new Error(`wrk of ${url}: ${stdout}`);
   return { requests: Number(requests), tookS: Number(took) / (unit === 'ms' ? 1_000 : 1) };
-}
-
-async function loadWithAutocannon(url: string, { connections, seconds }: DriveOptions): Promise<{ requests: number; tookS: number }> {
-  const { default: autocannon } = (await import('autocannon' as string)) as { default: (o: object) => Promise<{ non2xx: number; errors: number; '2xx': number; duration: number }> };
-  const result = await autocannon({ url, connections, duration: seconds });
-  if (result.non2xx + result.errors > 0) throw new Error(`autocannon of ${url}: ${result.non2xx} answers not 2xx, ${result.errors} errors`);
-  return { requests: result['2xx'], tookS: result.duration };
 }
 
 /** User and system time of a process so far, microseconds. */
