@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { buildFuzzer } from './lib/native-variants.mjs';
 import { paths } from './lib/paths.mjs';
 import { runCommand } from './lib/run-command.mjs';
+import { ensureSystemPackages } from './lib/system-packages.mjs';
 import { orSayWhy } from './setup.mjs';
 
 /** Feeds the image reader with broken images for so long. What it learned is kept in .build/fuzz-corpus; throws when it crashed. */
@@ -27,6 +28,7 @@ export async function fuzz(seconds, { show = true } = {}) {
 /** `npm run fuzz -- --seconds N` */
 async function main() {
   const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' } } });
+  await ensureSystemPackages(['packages.txt', 'packages-test.txt'], (line) => process.stderr.write(`setup: ${line}\n`));
   await fuzz(Number(values.seconds));
 }
 

@@ -13,15 +13,17 @@ async function buildVariant(name, target, settings) {
   return folder;
 }
 
+/** It has libFuzzer, and compiles instrumented code in half the time of g++. */
+const clang = ['-DCMAKE_C_COMPILER=clang-14', '-DCMAKE_CXX_COMPILER=clang++-14', '-DCMAKE_BUILD_TYPE='];
+
 /** The fuzzer of the image reader. @returns its path */
 export async function buildFuzzer() {
-  const settings = ['-DAPPSHOT_FUZZ=ON', '-DCMAKE_C_COMPILER=clang-14', '-DCMAKE_CXX_COMPILER=clang++-14', '-DCMAKE_BUILD_TYPE='];
-  return path.join(await buildVariant('fuzz', 'appshot-image-fuzz', settings), 'appshot-image-fuzz');
+  return path.join(await buildVariant('fuzz', 'appshot-image-fuzz', ['-DAPPSHOT_FUZZ=ON', ...clang]), 'appshot-image-fuzz');
 }
 
 /** The unit tests under AddressSanitizer and UndefinedBehaviorSanitizer. @returns their path */
 export async function buildSanitizedTests() {
-  return path.join(await buildVariant('asan', 'appshot-core-test', ['-DAPPSHOT_SANITIZE=ON', '-DCMAKE_BUILD_TYPE=']), 'appshot-core-test');
+  return path.join(await buildVariant('asan', 'appshot-core-test', ['-DAPPSHOT_SANITIZE=ON', ...clang]), 'appshot-core-test');
 }
 
 /** Whether clang 14 is installed, without which there is no fuzzer. */

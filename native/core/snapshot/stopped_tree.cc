@@ -1,6 +1,9 @@
 #include "core/snapshot/stopped_tree.h"
 
+#include <sys/wait.h>
+
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <set>
 #include <sstream>
@@ -101,9 +104,16 @@ void StoppedTree::putBack() {
     for (Tracee& thread : process.threads) thread.putBack();
 }
 
-void StoppedTree::release() {
+void StoppedTree::kill() {
+  for (StoppedProcess& process : processes_) ::kill(process.pid, SIGKILL);
   for (StoppedProcess& process : processes_)
-    for (Tracee& thread : process.threads) thread.release();
+    for (auto thread = process.threads.rbegin(); thread != process.threads.rend(); ++thread) {
+      thread->release();
+      int status = 0;
+      // The leader's end is told last, when no other thread is left. Anything but an end (a late stop) is waited over.
+      while (::waitpid(thread->tid(), &status, __WALL | __WNOTHREAD) == thread->tid() && WIFSTOPPED(status)) {
+      }
+    }
 }
 
 }  // namespace appshot

@@ -31,8 +31,9 @@ class StoppedTree {
   pid_t hostPid(pid_t vpid) const;
   // All threads are again what they were, and stay stopped: should we die now, they run on.
   void putBack();
-  // Everything was killed: let go without putting back.
-  void release();
+  // Ends every process. A traced process that was killed stays, and its pid namespace with it, until its tracer has taken notice of
+  // each of its threads: this does.
+  void kill();
 
  private:
   bool stopNew(pid_t pid, double deadlineUs);

@@ -88,4 +88,8 @@ pid_t virtualPid(pid_t pid) {
   return std::atoi(ids.c_str() + (last == std::string::npos ? 0 : last + 1));
 }
 
+std::string processName(pid_t pid) {
+  return "pid " + std::to_string(virtualPid(pid)) + " (" + readProcStat(std::to_string(pid)).comm + ")";
+}
+
 }  // namespace appshot

@@ -39,4 +39,7 @@ std::map<uint64_t, std::string> readVmFlags(const std::string& who);
 // Last number of the NSpid line: the id that the process has inside its innermost pid namespace.
 pid_t virtualPid(pid_t pid);
 
+// "pid N (NAME)", N as the process itself sees it: for messages.
+std::string processName(pid_t pid);
+
 }  // namespace appshot
