@@ -36,9 +36,13 @@ Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident,
     instance->isClone = true;
     describeFromImage(keeper, *resident->image, *instance);
     makeView(keeper, *instance, Furnishing::kFromImage, &watch);
-    Restored restored = resident->zygote->clone(*instance->pod, {true, aid});
-    PhasesUs phases = joined(watch.phases, restored.phases);
-    begin(keeper, instance, restored);
+    auto embryo = resident->zygote->fork(*instance->pod);
+    watch.lap("fork");
+    embryo->go(aid);
+    embryo->await();
+    watch.lap("go");
+    begin(keeper, instance, {embryo->root(), {}});
+    PhasesUs phases = watch.phases;
     if (wish.parked) parkNow(*instance);
     keeper.aftercare.add([&keeper, imageId, spec = specOfImage(*resident->image)] { prepareClones(keeper, imageId, spec); });
     return runningJson(*instance, phases);

@@ -23,7 +23,7 @@ Answer restoreInstance(Call call) {
     instance->image = aid;
     describeFromImage(keeper, *image, *instance);
     makeView(keeper, *instance, Furnishing::kFromImage, &watch);
-    Restored restored = restoreImage(image, *instance->pod, {false, aid});
+    Restored restored = restoreImage(image, *instance->pod);
     PhasesUs phases = joined(watch.phases, restored.phases);
     begin(keeper, instance, restored);
     return runningJson(*instance, phases);

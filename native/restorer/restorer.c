@@ -148,6 +148,87 @@ static void opUffdCopy(struct Context* context, struct Op* op) {
   }
 }
 
+static void awaitGo(struct Context* context, uint32_t processes) {
+  struct Status* status = context->status;
+  if (__atomic_add_fetch(&status->waiting, 1, __ATOMIC_SEQ_CST) == processes) {
+    __atomic_store_n(&status->done, 3, __ATOMIC_SEQ_CST);
+    wakeAll(&status->done);
+  }
+  while (!__atomic_load_n(&status->go, __ATOMIC_SEQ_CST)) sys6(NR_futex, (long)&status->go, 0 /* FUTEX_WAIT */, 0, 0, 0, 0);
+}
+
+/* Enters a time namespace of its own, of which the offsets have to be written before anybody is in it. */
+static long setClocks(struct Status* status) {
+  long result = sys1(NR_unshare, K_CLONE_NEWTIME);
+  if (result < 0) return result;
+  long file = sys6(NR_openat, -100, (long)"/proc/self/timens_offsets", 1, 0, 0, 0);
+  if (file < 0) return file;
+  result = sys3(NR_write, file, (long)status->timens, status->timensBytes);
+  sys1(NR_close, file);
+  if (result < 0) return result;
+  file = sys6(NR_openat, -100, (long)"/proc/self/ns/time_for_children", 0, 0, 0, 0);
+  if (file < 0) return file;
+  result = sys3(NR_setns, file, K_CLONE_NEWTIME, 0);
+  sys1(NR_close, file);
+  return result;
+}
+
+static void opGate(struct Context* context, struct Op* op) {
+  struct Status* status = context->status;
+  awaitGo(context, (uint32_t)op->arg[0]);
+  long result = op->arg[1] ? sys3(NR_sethostname, (long)status->name, status->nameBytes, 0) : 0;
+  if (result >= 0) result = setClocks(status);
+  if (result < 0) fail(context, op->step, result);
+}
+
+static void opPrefault(struct Context* context, struct Op* op) {
+  enum { READ = 22, WRITE = 23, AT_ONCE = 128 }; /* MADV_POPULATE_*; a kernel without them, or other mappings by now: no harm */
+  if (op->arg[1] >= 64) return;
+  long fd = (long)argument(context, op, 0);
+  struct PrefaultRun runs[AT_ONCE];
+  uint32_t place[2];
+  for (int i = 0; i < 2; i++)
+    if (sys6(NR_pread64, fd, (long)&place[i], 4, (long)(op->arg[1] + (i ? 64 : 0)) * 4, 0, 0) != 4) return;
+  for (uint32_t done = 0; done < place[1];) {
+    uint32_t some = place[1] - done < AT_ONCE ? place[1] - done : AT_ONCE;
+    long bytes = (long)(some * sizeof runs[0]);
+    if (sys6(NR_pread64, fd, (long)runs, bytes, (long)(sizeof(struct PrefaultHeader) + (place[0] + done) * sizeof runs[0]), 0, 0) != bytes) return;
+    for (uint32_t i = 0; i < some; i++)
+      sys3(NR_madvise, (long)runs[i].address, (long)runs[i].pages * APPSHOT_PAGE, runs[i].write ? WRITE : READ);
+    done += some;
+  }
+}
+
+/* As a signal handler would, the entry runs on the program's stack; what it needs to come back stands in the frame. */
+static void opConfigure(struct Context* context, struct Op* op) {
+  struct Configure* configure = (struct Configure*)op->arg[0];
+  volatile uint32_t* confirmed = (volatile uint32_t*)configure->confirmed;
+  *confirmed = 0;
+  __asm__ volatile(
+      "lea 1f(%%rip), %%rax\n\t"
+      "mov %%rax, %c[rip](%%rdi)\n\t"
+      "mov %%rsp, %c[rsp](%%rdi)\n\t"
+      "mov %%rbp, %c[rbp](%%rdi)\n\t"
+      "mov %%rbx, %c[rbx](%%rdi)\n\t"
+      "mov %%r12, %c[r12](%%rdi)\n\t"
+      "mov %%r13, %c[r13](%%rdi)\n\t"
+      "mov %%r14, %c[r14](%%rdi)\n\t"
+      "mov %%r15, %c[r15](%%rdi)\n\t"
+      "mov %%rdx, %%rsp\n\t"
+      "cld\n\t"
+      "jmp *%%rcx\n"
+      "1:"
+      :
+      : "D"(configure->frame), "d"(configure->stack), "c"(configure->entry), [rip] "i"(FRAME_RIP), [rsp] "i"(FRAME_RSP), [rbp] "i"(FRAME_RBP),
+        [rbx] "i"(FRAME_RBX), [r12] "i"(FRAME_R12), [r13] "i"(FRAME_R13), [r14] "i"(FRAME_R14), [r15] "i"(FRAME_R15)
+      : "rax", "rsi", "r8", "r9", "r10", "r11", "memory", "cc");
+  if (*confirmed != 1) fail(context, op->step, -71 /* EPROTO */);
+  struct Status* status = context->status;
+  if (__atomic_add_fetch(&status->confirmed, 1, __ATOMIC_SEQ_CST) < configure->count) return;
+  __atomic_store_n(&status->done, 1, __ATOMIC_SEQ_CST);
+  wakeAll(&status->done);
+}
+
 static void cloneBody(struct Server* server, struct Request* request);
 
 /* Where a clone goes on; kept behind the zygote's server. */
@@ -199,6 +280,9 @@ static void runTape(struct Context* context, struct Op* op) {
     else if (op->kind == OP_LOAD) context->slots[op->out] = (uint64_t)(int64_t)*(int32_t*)op->arg[0];
     else if (op->kind == OP_SET) *(uint64_t*)op->arg[0] = op->arg[1];
     else if (op->kind == OP_STORE) *(uint32_t*)op->arg[0] = (uint32_t)argument(context, op, 1);
+    else if (op->kind == OP_GATE) opGate(context, op);
+    else if (op->kind == OP_PREFAULT) opPrefault(context, op);
+    else if (op->kind == OP_CONFIGURE) opConfigure(context, op);
     else if (op->kind == OP_UFFD_COPY) opUffdCopy(context, op);
     else fail(context, op->step, -38);
   }

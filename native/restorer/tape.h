@@ -44,6 +44,9 @@ enum OpKind {
   OP_SET = 15,      /* 64-bit arg[1] to address arg[0] */
   OP_STORE = 14,    /* 32-bit arg[1] to address arg[0] */
   OP_LOAD = 13,     /* 32-bit number at address arg[0] to slot `out` */
+  OP_GATE = 16,     /* wait with all arg[0] processes until the keeper says go; then the clocks of the clone, and (arg[1] 1) its host name */
+  OP_PREFAULT = 17, /* make the pages of process arg[1] present that stand in descriptor slot arg[0] (struct PrefaultHeader) */
+  OP_CONFIGURE = 18, /* call the configurator: see struct Configure at arg[0] */
   OP_UFFD_COPY = 12, /* arg[0]: slot value userfaultfd; arg[1]: struct CopyRun array; arg[2]: count; arg[3]: source base */
 };
 
@@ -73,6 +76,17 @@ struct Leave {
   uint64_t unmapStart, unmapBytes;
 };
 
+/*
+ * The configurator's entry returns by rt_sigreturn into the frame that it is given: one that leads back into the restorer. `confirmed`
+ * is where it says how it went; the last of `count` processes to have done it says that everything runs.
+ */
+struct Configure { uint64_t entry, stack, frame, confirmed, count; };
+enum { FRAME_RBP = 128, FRAME_RBX = 136, FRAME_R12 = 80, FRAME_R13 = 88, FRAME_R14 = 96, FRAME_R15 = 104, FRAME_RSP = 168, FRAME_RIP = 176 };
+
+/* A file of pages to be made present: a header, then runs. */
+struct PrefaultHeader { uint32_t first[64], count[64]; };  /* by process: its runs */
+struct PrefaultRun { uint64_t address; uint32_t pages, write; };
+
 struct CopyRun { uint64_t address, position, bytes; };
 struct VdsoPiece { uint64_t from, to, bytes; };
 struct VdsoMap { uint64_t count, base; struct VdsoPiece piece[4]; };  /* base: of the vdso itself, once it is in place */
@@ -84,7 +98,13 @@ struct Status {
   int64_t failedResult;
   uint32_t failedTask;   /* virtual tid */
   uint32_t arrived[4];   /* barriers */
-  uint32_t done;         /* futex: 1 everything runs, 2 failed */
+  uint32_t done;         /* futex: 1 everything runs, 2 failed, 3 all processes wait at the gate */
+  uint32_t waiting;      /* at the gate */
+  uint32_t go;           /* futex: 1 opens the gate, when the rest of this structure is filled in */
+  uint32_t confirmed;    /* processes whose configurator has run */
+  uint32_t timensBytes, nameBytes;
+  char timens[120];      /* what to write to timens_offsets */
+  char name[64];         /* host name */
   uint64_t marks[16];    /* time stamp counter */
 };
 

@@ -36,6 +36,8 @@ class ImageCompiler {
                                  .pageBytes = pageBytes, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks} {
     alive_ = static_cast<size_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
     for (const Process& process : state.processes)
+      if (purpose == Purpose::Zygote && !process.zombie && process.configurator) compiler_.configured++;
+    for (const Process& process : state.processes)
       for (const Descriptor& descriptor : process.descriptors) compiler_.highFd = std::max(compiler_.highFd, descriptor.fd + 1);
   }
 
@@ -68,6 +70,8 @@ class ImageCompiler {
     compiler_.proc = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_PROC}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     if (compiler_.purpose == Purpose::Restore)
       compiler_.fillSocket = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+    if (compiler_.purpose == Purpose::Zygote && !zygote)
+      compiler_.prefault = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     if (zygote) socket_ = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     tape.call("close the command's descriptors", SYS_close_range, {0, compiler_.highFd - 1, 0});
   }
@@ -129,6 +133,7 @@ class ImageCompiler {
     }
     if (hasMemory) compileSharedMemory(compiler_, tape, process);
     else compileMemory(compiler_, tape, process, true);
+    if (compiler_.purpose == Purpose::Zygote) tape.op(OP_PREFAULT, "make memory present", {compiler_.prefault, &process - state_.processes.data()});
     compileDescriptors(compiler_, tape, process);
     compileForkAdvice(compiler_, tape, process);
     // Groups are joined when every process is there.
@@ -138,6 +143,9 @@ class ImageCompiler {
     if (process.ppid == 1) compileIpcRemovals(compiler_, tape);
     if (process.pgid != process.pid && process.pgid != process.sid) tape.call("join a process group", SYS_setpgid, {0, process.pgid});
     compileProcessState(compiler_, tape, process);
+    // What comes before may have been done long ago; everything behind it happens when the clone is wanted.
+    if (compiler_.purpose == Purpose::Zygote) tape.op(OP_GATE, "set the clocks and the host name", {alive_, &process == &state_.processes.front() ? 1 : 0});
+    compileTimers(compiler_, tape, process);
     compileThreads(compiler_, tape, process);
   }
 

@@ -45,9 +45,12 @@ struct Compiler {
   const std::vector<WorkingSetRun>& workingSet;
   std::vector<FillPlan>& fills;
   Slot fillSocket{};              // where userfaultfds are sent
+  Slot prefault{};                // what each clone makes present before it runs
+  uint32_t configured = 0;        // processes that run a configurator in a clone
   uint32_t tasks = 0;
   size_t nextThread = 0;          // stub and stack of the next task
   std::map<uint32_t, bool> epollDone{};
+  std::map<uint32_t, bool> timerDone{};
 };
 
 // System V objects with their old ids and contents.
@@ -77,8 +80,11 @@ void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy);
 // Advice that would not survive the fork of a zygote.
 void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process);
 
-// Signals, timers, limits, names; before the threads are made.
+// Signals, names, what else does not depend on when it is done.
 void compileProcessState(Compiler& compiler, Tape& tape, const Process& process);
+// Limits, and timers that begin to run; when the clocks are right and before the threads are made.
+void compileTimers(Compiler& compiler, Tape& tape, const Process& process);
+void armTimerDescriptor(Region& region, Tape& tape, const OpenFile& file, Argument fd);
 // All threads, credentials, last barrier and leaving. `tape` is the leader's.
 void compileThreads(Compiler& compiler, Tape& tape, const Process& process);
 
@@ -88,7 +94,7 @@ struct SignalFrame {
   uint64_t target = 0;
 };
 SignalFrame buildSignalFrame(const Process& process, const Thread& thread);
-// The frame that makes the thread run the configurator first, and then go on with `then`, which it lies below.
-SignalFrame buildConfiguratorFrame(const Process& process, const Thread& thread, const SignalFrame& then);
+// A frame from which rt_sigreturn leads back into the restorer, which fills in where (FRAME_* in tape.h).
+std::string buildReturnFrame();
 
 }  // namespace appshot

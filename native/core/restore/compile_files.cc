@@ -22,7 +22,6 @@ namespace {
 
 constexpr uint32_t kStatusFlags = O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME;
 constexpr uint32_t kDefaultPipeBytes = 65536;
-constexpr unsigned long kTfdSetTicks = 0x40085400;  // TFD_IOC_SET_TICKS
 
 FileKind kindOf(const OpenFile& file) { return static_cast<FileKind>(file.kind); }
 
@@ -208,14 +207,8 @@ class FileOpener {
 
   Slot openTimer(const OpenFile& file) {
     Slot slot = lift(tape_.call("make a timerfd", SYS_timerfd_create, {file.clock, file.flags & O_NONBLOCK}, true));
-    // Expired and not read yet: the kernel arms it again when it is read.
-    int64_t leftNs = file.valueNs != 0 ? file.valueNs : file.intervalNs;
-    if (leftNs != 0) {
-      struct { int64_t interval[2], value[2]; } spec{{file.intervalNs / 1'000'000'000, file.intervalNs % 1'000'000'000},
-                                                     {leftNs / 1'000'000'000, leftNs % 1'000'000'000}};
-      tape_.call("arm a timerfd", SYS_timerfd_settime, {slot, 0, compiler_.region.add(&spec, sizeof spec), 0});
-    }
-    if (file.count) tape_.attempt("set the ticks of a timerfd", SYS_ioctl, {slot, kTfdSetTicks, compiler_.region.add(&file.count, 8)});
+    // A clone may be made long before it runs: see compileTimers.
+    if (compiler_.purpose == Purpose::Restore) armTimerDescriptor(compiler_.region, tape_, file, slot);
     return slot;
   }
 

@@ -61,17 +61,42 @@ void armTimers(Compiler& compiler, Tape& tape, const Process& process) {
   tape.call("stop asking for old timer ids", SYS_prctl, {kRestoreIds, 0, 0, 0, 0});
 }
 
+// Once for each open file description, by a process that has it.
+void armTimerDescriptors(Compiler& compiler, Tape& tape, const Process& process) {
+  for (const Descriptor& descriptor : process.descriptors) {
+    const OpenFile& file = compiler.state.files[descriptor.file];
+    bool& done = compiler.timerDone[descriptor.file];
+    if (static_cast<FileKind>(file.kind) == FileKind::Timer && !done) armTimerDescriptor(compiler.region, tape, file, descriptor.fd);
+    done = true;
+  }
+}
+
 }  // namespace
+
+void armTimerDescriptor(Region& region, Tape& tape, const OpenFile& file, Argument fd) {
+  constexpr unsigned long kSetTicks = 0x40085400;  // TFD_IOC_SET_TICKS
+  // Expired and not read yet: the kernel arms it again when it is read.
+  int64_t leftNs = file.valueNs != 0 ? file.valueNs : file.intervalNs;
+  if (leftNs != 0) {
+    struct { int64_t interval[2], value[2]; } spec{{file.intervalNs / 1'000'000'000, file.intervalNs % 1'000'000'000}, {leftNs / 1'000'000'000, leftNs % 1'000'000'000}};
+    tape.call("arm a timerfd", SYS_timerfd_settime, {fd, 0, region.add(&spec, sizeof spec), 0});
+  }
+  if (file.count) tape.attempt("set the ticks of a timerfd", SYS_ioctl, {fd, kSetTicks, region.add(&file.count, 8)});
+}
 
 void compileProcessState(Compiler& compiler, Tape& tape, const Process& process) {
   setActions(compiler, tape, process);
-  setLimits(compiler, tape, process);
   tape.call("set the umask", SYS_umask, {process.umask});
   tape.call("change directory", SYS_chdir, {compiler.region.add(process.cwd)});
   if (process.subreaper) tape.call("become a subreaper", SYS_prctl, {PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0});
   if (process.thpDisabled) tape.call("disable huge pages", SYS_prctl, {PR_SET_THP_DISABLE, 1, 0, 0, 0});
   registerMembarrier(tape, process.membarrier);
+}
+
+void compileTimers(Compiler& compiler, Tape& tape, const Process& process) {
+  setLimits(compiler, tape, process);
   armTimers(compiler, tape, process);
+  if (compiler.purpose == Purpose::Zygote) armTimerDescriptors(compiler, tape, process);
 }
 
 }  // namespace appshot

@@ -78,17 +78,23 @@ struct LeaveContext {
   size_t index;
 };
 
+// The other threads run already: one of them may hold a lock that the configurator needs.
+void configure(Compiler& compiler, Tape& tape, const Process& process, const SignalFrame& then) {
+  constexpr uint64_t kRedZone = 128;
+  std::string frame = buildReturnFrame();
+  Configure record{};
+  record.entry = process.configurator;
+  record.stack = (then.target - kRedZone) & ~15ull;
+  record.frame = compiler.region.add(frame.data(), frame.size(), 64);
+  record.confirmed = APPSHOT_CONFIGURATOR_ADDRESS + offsetof(ConfiguratorPage, confirmed);
+  record.count = compiler.configured;
+  tape.op(OP_CONFIGURE, "run the configurator, which gives the clone random numbers of its own", {compiler.region.add(&record, sizeof record)});
+}
+
 void leave(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, const LeaveContext& context) {
   Region& region = compiler.region;
   SignalFrame frame = buildSignalFrame(process, thread);
-  if (context.leader && compiler.purpose == Purpose::Zygote && process.configurator) {
-    // Both frames in one copy: the configurator's lies directly below the one it returns into.
-    SignalFrame first = buildConfiguratorFrame(process, thread, frame);
-    first.bytes.resize(frame.target - first.target, '\0');
-    first.bytes += frame.bytes;
-    frame = std::move(first);
-    tape.op(OP_SET, "ask for confirmation", {APPSHOT_CONFIGURATOR_ADDRESS + offsetof(ConfiguratorPage, confirmed), 0});
-  }
+  if (context.leader && compiler.purpose == Purpose::Zygote && process.configurator) configure(compiler, tape, process, frame);
   Leave record{};
   record.frame = region.add(frame.bytes.data(), frame.bytes.size(), 64);
   record.frameBytes = frame.bytes.size();
@@ -121,7 +127,7 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
     setCredentials(compiler, own, thread.credentials);
     if (thread.parentDeathSignal) own.attempt("set the parent death signal", SYS_prctl, {PR_SET_PDEATHSIG, thread.parentDeathSignal, 0, 0, 0});
     requeue(compiler, own, thread.queued, process.pid, thread.tid);
-    own.op(OP_BARRIER, "wait for all", {1, compiler.tasks, 1});
+    own.op(OP_BARRIER, "wait for all", {1, compiler.tasks, compiler.configured == 0 ? 1 : 0});
     leave(compiler, own, process, thread, {counter, false, index});
     tape.op(OP_THREAD, "make a thread", {thread.tid, own.finish(), region.threadStackTop(index)});
   }
@@ -133,7 +139,7 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   installFilter(compiler, tape, leader);
   requeue(compiler, tape, process.queued, process.pid, 0);
   requeue(compiler, tape, leader.queued, process.pid, process.pid);
-  tape.op(OP_BARRIER, "wait for all", {1, compiler.tasks, 1});
+  tape.op(OP_BARRIER, "wait for all", {1, compiler.tasks, compiler.configured == 0 ? 1 : 0});
   leave(compiler, tape, process, leader, {counter, true, leaderIndex});
 }
 

@@ -37,11 +37,11 @@ StatusPage::StatusPage() {
 
 StatusPage::~StatusPage() { ::munmap(status_, APPSHOT_PAGE); }
 
-void StatusPage::wait(const std::vector<std::string>& steps, int withinMs) const {
+void StatusPage::wait(const std::vector<std::string>& steps, int withinMs, Arrival until) const {
   double deadlineUs = monotonicUs() + withinMs * 1000.0;
   for (;;) {
     uint32_t done = __atomic_load_n(&status_->done, __ATOMIC_SEQ_CST);
-    if (done == 1) return;
+    if (done == until) return;
     if (done == 2) {
       std::string step = status_->failedStep < steps.size() ? steps[status_->failedStep] : "a step";
       auto err = static_cast<int>(-status_->failedResult);
@@ -55,6 +55,17 @@ void StatusPage::wait(const std::vector<std::string>& steps, int withinMs) const
     timespec time{static_cast<time_t>(left / 1e6), static_cast<long>(std::fmod(left, 1e6) * 1e3)};
     ::syscall(SYS_futex, &status_->done, FUTEX_WAIT, done, &time, nullptr, 0);
   }
+}
+
+void StatusPage::openGate(const std::string& clockOffsets, const std::string& hostName) {
+  if (clockOffsets.size() > sizeof status_->timens || hostName.size() > sizeof status_->name) throw Error("internal", "a clone's clocks or host name are too long");
+  std::memcpy(status_->timens, clockOffsets.data(), clockOffsets.size());
+  status_->timensBytes = static_cast<uint32_t>(clockOffsets.size());
+  std::memcpy(status_->name, hostName.data(), hostName.size());
+  status_->nameBytes = static_cast<uint32_t>(hostName.size());
+  __atomic_store_n(&status_->done, 0, __ATOMIC_SEQ_CST);
+  __atomic_store_n(&status_->go, 1, __ATOMIC_SEQ_CST);
+  ::syscall(SYS_futex, &status_->go, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
 }
 
 pid_t CommandSocket::send(Command command, const Descriptors& descriptors) {
@@ -129,8 +140,7 @@ Nursery::Nursery() {
   socket_ = std::make_unique<CommandSocket>(std::move(mine));
 }
 
-// What has to be added to the node's clocks so that the instance's go on from where they stood.
-static std::string clockOffsets(const State& state) {
+std::string clockOffsets(const State& state) {
   std::string text;
   for (auto [name, clock, then] : {std::tuple{"monotonic", CLOCK_MONOTONIC, state.monotonicNs}, std::tuple{"boottime", CLOCK_BOOTTIME, state.boottimeNs}}) {
     timespec now{};

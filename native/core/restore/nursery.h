@@ -15,6 +15,9 @@
 
 namespace appshot {
 
+// Values of Status::done.
+enum Arrival : uint32_t { kRuns = 1, kAtGate = 3 };
+
 // The shared page through which new processes report; one for each restore or clone.
 class StatusPage {
  public:
@@ -25,8 +28,11 @@ class StatusPage {
 
   int fd() const { return fd_.get(); }
   const Status& status() const { return *status_; }
-  // Waits until everything runs. Throws Error that names the step which failed, or that nothing was heard within `withinMs`.
-  void wait(const std::vector<std::string>& steps, int withinMs) const;
+  // Waits until everything runs, or waits at the gate. Throws Error that names the step which failed, or that nothing was heard
+  // within `withinMs`.
+  void wait(const std::vector<std::string>& steps, int withinMs, Arrival until = kRuns) const;
+  // Lets the processes that wait at the gate go on, with these clocks and this host name.
+  void openGate(const std::string& clockOffsets, const std::string& hostName);
 
  private:
   UniqueFd fd_;
@@ -62,6 +68,8 @@ class Nursery {
   std::unique_ptr<CommandSocket> socket_;
 };
 
+// What has to be added to the node's clocks so that the instance's go on from where they stood.
+std::string clockOffsets(const State& state);
 // A command for a new process inside `pod`.
 Command podCommand(CommandKind kind, const State& state, const Pod& pod);
 CommandSocket::Descriptors podDescriptors(const Pod& pod, int status);

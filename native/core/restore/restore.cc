@@ -72,7 +72,7 @@ const std::string& imageMeta(const Image& image) { return image.meta(); }
 
 std::string describeImage(const Image& image) { return describeState(image.state()); }
 
-Restored restoreImage(const std::shared_ptr<Image>& image, const Pod& pod, const Personal&) {
+Restored restoreImage(const std::shared_ptr<Image>& image, const Pod& pod) {
   Restored restored;
   PhaseMarks marks;
   const State& state = image->state();

@@ -15,12 +15,6 @@ struct Restored {
   PhasesUs phases;
 };
 
-// What differs between one clone and the next.
-struct Personal {
-  bool isClone = false;       // a clone: reseed, new identity; otherwise the same instance comes back
-  std::string aid;
-};
-
 // An opened and verified image.
 class Image;
 std::shared_ptr<Image> openImage(const std::string& imageDir);      // throws Error `image-invalid`, `environment-mismatch`
@@ -29,17 +23,30 @@ std::string describeImage(const Image& image);                      // JSON for 
 
 // Restores all processes into `pod`, whose mount namespace already shows the instance's file view.
 // When it returns they run.
-Restored restoreImage(const std::shared_ptr<Image>& image, const Pod& pod, const Personal& personal);
+Restored restoreImage(const std::shared_ptr<Image>& image, const Pod& pod);
+
+// A clone that has its processes and waits: nothing of it has run, no clock of it goes, and it is nobody yet. It ends with its pod.
+class Embryo {
+ public:
+  virtual ~Embryo() = default;
+  virtual pid_t root() const = 0;     // host pid of the root process
+  // Lets it run, under this host name. Once, and followed by await().
+  virtual void go(const std::string& hostName) = 0;
+  // Returns when the program runs and has random numbers of its own. Throws Error when that did not happen in time: the caller
+  // then takes the pod down.
+  virtual void await() = 0;
+};
 
 // A process that holds the template's memory and forks clones of it.
 class Zygote {
  public:
   // `viewPid`: a process whose mount namespace shows the template's files (lower layers only).
   static std::unique_ptr<Zygote> build(const std::shared_ptr<Image>& image, pid_t viewPid);
-  virtual ~Zygote() = default;  // kills it
-  // Returns when the clone has confirmed that it has random numbers of its own. Throws Error when it did not in time: the
-  // caller then takes the pod down.
-  virtual Restored clone(const Pod& pod, const Personal& personal) = 0;
+  virtual ~Zygote() = default;  // kills it; embryos live on
+  // A clone in `pod`, whose mount namespace already shows the file view. Returns when it waits.
+  virtual std::unique_ptr<Embryo> fork(const Pod& pod) = 0;
+  // Looks which pages the clone in `pod` has of its own by now: those that follow get them before they run.
+  virtual void learnFrom(const Pod& pod) = 0;
   virtual pid_t pid() const = 0;
 };
 

@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <cstring>
 
 #include "core/restore/compile.h"
@@ -60,7 +61,10 @@ void resumeSyscall(user_regs_struct& registers) {
 
 }  // namespace
 
-static SignalFrame buildFrame(const Process& process, const Thread& thread, const user_regs_struct& registers, uint64_t mask) {
+SignalFrame buildSignalFrame(const Process& process, const Thread& thread) {
+  user_regs_struct registers;
+  std::memcpy(&registers, thread.registers.data(), sizeof registers);
+  resumeSyscall(registers);
   size_t xstateBytes = thread.xstate.size();
   uint64_t fpAddress = (registers.rsp - kRedZone - xstateBytes - sizeof kMagic2) & ~63ull;
   // As the kernel aligns it: 8 below a multiple of 16, as after a call instruction.
@@ -73,7 +77,7 @@ static SignalFrame buildFrame(const Process& process, const Thread& thread, cons
   ucontext.stackPointer = thread.altStack;
   ucontext.stackSize = thread.altStackSize;
   ucontext.stackFlags = thread.altStackFlags & ~SS_ONSTACK;
-  ucontext.mask = mask;
+  ucontext.mask = thread.signalMask;
   KernelSigcontext& context = ucontext.context;
   context.r8 = registers.r8;
   context.r9 = registers.r9;
@@ -114,22 +118,18 @@ static SignalFrame buildFrame(const Process& process, const Thread& thread, cons
   return result;
 }
 
-SignalFrame buildSignalFrame(const Process& process, const Thread& thread) {
-  user_regs_struct registers;
-  std::memcpy(&registers, thread.registers.data(), sizeof registers);
-  resumeSyscall(registers);
-  return buildFrame(process, thread, registers, thread.signalMask);
-}
-
-SignalFrame buildConfiguratorFrame(const Process& process, const Thread& thread, const SignalFrame& then) {
-  constexpr uint64_t kNoSignals = ~0ull, kDirectionFlag = 0x400;
-  user_regs_struct registers;
-  std::memcpy(&registers, thread.registers.data(), sizeof registers);
-  registers.rip = process.configurator;
-  registers.rdi = then.target;
-  registers.rsp = (then.target - kRedZone) & ~15ull;
-  registers.eflags &= ~kDirectionFlag;
-  return buildFrame(process, thread, registers, kNoSignals);
+std::string buildReturnFrame() {
+  static_assert(offsetof(KernelFrame, ucontext.context.rip) == FRAME_RIP && offsetof(KernelFrame, ucontext.context.rsp) == FRAME_RSP);
+  static_assert(offsetof(KernelFrame, ucontext.context.rbp) == FRAME_RBP && offsetof(KernelFrame, ucontext.context.r15) == FRAME_R15);
+  constexpr uint16_t kUserCode = 0x33, kUserData = 0x2b;
+  KernelFrame frame{};
+  frame.ucontext.flags = kUcSs | kUcStrictSs;
+  frame.ucontext.stackFlags = SS_DISABLE;
+  frame.ucontext.mask = ~0ull;
+  frame.ucontext.context.cs = kUserCode;
+  frame.ucontext.context.ss = kUserData;
+  frame.ucontext.context.eflags = 0x202;
+  return {reinterpret_cast<const char*>(&frame), sizeof frame};
 }
 
 }  // namespace appshot

@@ -3,16 +3,14 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <algorithm>
+#include <mutex>
 
-#include "configurator/configurator_page.h"
 #include "core/image/image.h"
 #include "core/restore/mapped_files.h"
 #include "core/restore/nursery.h"
-#include "core/restore/phase_marks.h"
 #include "core/restore/restore.h"
+#include "core/restore/write_set.h"
 #include "core/snapshot/stopped_tree.h"
 #include "core/sys/proc.h"
 #include "core/sys/sys.h"
@@ -22,7 +20,34 @@ namespace appshot {
 namespace {
 
 constexpr int kWithinMs = 30'000;
-constexpr double kConfirmWithinUs = 2e6;
+// From the gate to the confirmation: what is left to do takes a millisecond.
+constexpr int kRunsWithinMs = 5'000;
+
+class WaitingClone : public Embryo {
+ public:
+  WaitingClone(std::shared_ptr<Image> image, std::shared_ptr<Compiled> compiled) : image_(std::move(image)), compiled_(std::move(compiled)) {}
+
+  const StatusPage& status() const { return status_; }
+
+  void awaitGate(const Pod& pod) {
+    status_.wait(compiled_->region.steps(), kWithinMs, kAtGate);
+    root_ = findInPod(pod, image_->state().processes.front().pid);
+  }
+
+  pid_t root() const override { return root_; }
+
+  void go(const std::string& hostName) override { status_.openGate(clockOffsets(image_->state()), hostName); }
+
+  void await() override {
+    status_.wait(compiled_->region.steps(), kRunsWithinMs, kRuns);
+  }
+
+ private:
+  std::shared_ptr<Image> image_;
+  std::shared_ptr<Compiled> compiled_;   // names the steps
+  StatusPage status_;
+  pid_t root_ = -1;
+};
 
 class TemplateZygote : public Zygote {
  public:
@@ -53,43 +78,30 @@ class TemplateZygote : public Zygote {
 
   pid_t pid() const override { return pid_; }
 
-  Restored clone(const Pod& pod, const Personal&) override {
-    Restored restored;
-    PhaseMarks marks;
-    StatusPage status;
-    CommandSocket::Descriptors descriptors = podDescriptors(pod, status.fd());
+  std::unique_ptr<Embryo> fork(const Pod& pod) override {
+    auto embryo = std::make_unique<WaitingClone>(image_, compiled_);
+    CommandSocket::Descriptors descriptors = podDescriptors(pod, embryo->status().fd());
     descriptors.pages = image_->pagesFd();
-    socket_->send(podCommand(COMMAND_CLONE, image_->state(), pod), descriptors);
-    marks.done(restored.phases, "fork");
-    status.wait(compiled_->region.steps(), kWithinMs);
-    marks.done(restored.phases, "personalize");
-    restored.root = findInPod(pod, image_->state().processes.front().pid);
-    const Process& root = image_->state().processes.front();
-    for (const Process& process : image_->state().processes)
-      if (process.configurator) awaitConfirmation(process, &process == &root ? restored.root : hostPidIn(pod, process.pid));
-    marks.done(restored.phases, "confirm");
-    return restored;
+    UniqueFd prefault;
+    {
+      std::lock_guard lock(writeSetMutex_);
+      prefault = writeSet_.toMemfd(image_->state());
+    }
+    descriptors.extra = prefault.get();
+    Command command = podCommand(COMMAND_CLONE, image_->state(), pod);
+    command.timensBytes = 0;  // it enters its time namespace when it goes
+    socket_->send(command, descriptors);
+    embryo->awaitGate(pod);
+    return embryo;
+  }
+
+  void learnFrom(const Pod& pod) override {
+    std::lock_guard lock(writeSetMutex_);
+    if (writeSet_.isSettled()) return;
+    for (pid_t pid : podProcesses(pod)) writeSet_.add(virtualPid(pid), pid);
   }
 
  private:
-  static void awaitConfirmation(const Process& process, pid_t pid) {
-    double deadlineUs = monotonicUs() + kConfirmWithinUs;
-    for (unsigned pauseUs = 20;; pauseUs = std::min(pauseUs * 2, 1000u)) {
-      ConfiguratorPage page{};
-      readRemote(pid, APPSHOT_CONFIGURATOR_ADDRESS, &page, sizeof page);
-      if (page.confirmed == 1) return;
-      if (page.confirmed != 0 || monotonicUs() > deadlineUs)
-        throw Error("internal", "the clone's process " + std::to_string(process.pid) + " did not confirm that it has random numbers of its own");
-      ::usleep(pauseUs);
-    }
-  }
-
-  static pid_t hostPidIn(const Pod& pod, pid_t vpid) {
-    for (pid_t pid : podProcesses(pod))
-      if (virtualPid(pid) == vpid) return pid;
-    throw Error("internal", "process " + std::to_string(vpid) + " of the clone ended as soon as it was made");
-  }
-
   void end() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
@@ -98,8 +110,10 @@ class TemplateZygote : public Zygote {
   }
 
   std::shared_ptr<Image> image_;
-  std::unique_ptr<Compiled> compiled_;
+  std::shared_ptr<Compiled> compiled_;
   std::unique_ptr<CommandSocket> socket_;
+  std::mutex writeSetMutex_;
+  WriteSet writeSet_;
   pid_t pid_ = -1;
 };
 
