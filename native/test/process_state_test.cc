@@ -48,6 +48,18 @@ TEST_CASE("only written pages of a process's own memory are saved") {
   CHECK(privatePages(::getpid(), area.at(0), area.at(2)).empty());
 }
 
+TEST_CASE("scattered pages are each found once, however many there are") {
+  constexpr size_t kWritten = 5000;
+  Mapping area(2 * kWritten);
+  for (size_t i = 0; i < kWritten; i++) area.memory[2 * i * kPage] = 1;
+  std::vector<PageRange> ranges = privatePages(::getpid(), area.at(0), area.at(2 * kWritten));
+  REQUIRE(ranges.size() == kWritten);
+  for (size_t i = 0; i < kWritten; i++) {
+    REQUIRE(ranges[i].start == area.at(2 * i));
+    REQUIRE(ranges[i].end == area.at(2 * i + 1));
+  }
+}
+
 TEST_CASE("a private file page is saved once it is written") {
   TemporaryDirectory directory;
   std::string path = directory.path() + "/file";

@@ -24,22 +24,22 @@ async function isThere({ name, evidence }) {
   return asked.status === 0 && asked.output.trim() === 'installed';
 }
 
-/** Names of the packages in these lists that this machine lacks. */
-export async function missingPackages(files) {
-  const wanted = (await Promise.all(files.map(readList))).flat();
+/** Names of the packages in these lists (of `only` those, where given) that this machine lacks. */
+export async function missingPackages(files, only) {
+  const wanted = (await Promise.all(files.map(readList))).flat().filter(({ name }) => only === undefined || only.includes(name));
   const there = await Promise.all(wanted.map(isThere));
   return wanted.filter((_, index) => !there[index]).map((entry) => entry.name);
 }
 
 /** Installs what is missing, or says in one line what that is and what to do. `say` gets one line of progress. */
-export async function ensureSystemPackages(files, say) {
-  const missing = await missingPackages(files);
+export async function ensureSystemPackages(files, say, only) {
+  const missing = await missingPackages(files, only);
   if (missing.length === 0) return;
   const names = missing.join(' ');
   if (!await onPath('apt-get')) throw new SetupProblem(`missing: ${names}; this machine has no apt-get: install them (or what they are called here) and run this again`);
   if (process.getuid?.() !== 0) throw new SetupProblem(`missing: ${names}; not root: run this as root, or first "sudo apt-get install ${names}"`);
   say(`installing system packages: ${names}`);
   await installQuietly(missing);
-  const still = await missingPackages(files);
+  const still = await missingPackages(files, only);
   if (still.length > 0) throw new SetupProblem(`missing even after apt-get install: ${still.join(' ')}; install them by hand and run this again`);
 }

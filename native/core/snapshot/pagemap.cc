@@ -42,8 +42,9 @@ bool scan(int fd, uint64_t start, uint64_t end, std::vector<PageRange>& ranges) 
       throwErrno("scan the page map", errno);
     }
     for (int i = 0; i < n; i++) add(ranges, found[static_cast<size_t>(i)].start, found[static_cast<size_t>(i)].end);
-    if (scan.walkEnd <= start) break;
-    start = scan.walkEnd;
+    if (static_cast<uint64_t>(n) < found.size()) break;
+    // Not walkEnd: the kernel collects 512 regions at a time and may leave it where it last went on, before regions that it gives.
+    start = found.back().end;
   }
   return true;
 }

@@ -1,0 +1,146 @@
+import { waitUntil } from '@appshot/runtime';
+import { FarmError } from '@appshot/runtime';
+import { watchGoing } from './gone.js';
+import type { Program, Site } from './program.js';
+import type { ProgramFarm } from './program-farm.js';
+
+/** What became of a program; times in milliseconds as the engine's caller sees them, medians of the rounds. */
+export interface Outcome {
+  readonly program: string;
+  readonly parts: string;
+  readonly version: string;
+  readonly launchMs: number | null;
+  readonly snapshotMs: number | null;
+  readonly stoppedMs: number | null;
+  readonly restoreMs: number | null;
+  /** Bytes of the last image. */
+  readonly imageBytes: number | null;
+  readonly wakes: number;
+  readonly clones: number;
+  /** What went wrong, empty when nothing did. */
+  readonly failed: string;
+}
+
+const rounds = 3;
+const clones = 2;
+
+interface Progress {
+  launchMs: number | null;
+  readonly snapshots: number[];
+  readonly stops: number[];
+  readonly restores: number[];
+  imageBytes: number | null;
+  wakes: number;
+  clones: number;
+  doing: string;
+}
+
+/** Launches a program, visits it, lets it sleep and wake three times, clones it twice; each time with its own client. */
+export async function driveProgram(farm: ProgramFarm, program: Program, version: string): Promise<Outcome> {
+  const progress: Progress = { launchMs: null, snapshots: [], stops: [], restores: [], imageBytes: null, wakes: 0, clones: 0, doing: 'preparing' };
+  let failed = '';
+  try {
+    await drive(farm, program, progress);
+  } catch (error) {
+    failed = `${progress.doing}: ${describe(error)}`;
+  } finally {
+    await farm.clear(program).catch((error: unknown) => { failed ||= `clearing: ${describe(error)}`; });
+  }
+  return {
+    program: program.name, parts: program.parts, version, launchMs: progress.launchMs, snapshotMs: median(progress.snapshots), stoppedMs: median(progress.stops),
+    restoreMs: median(progress.restores), imageBytes: progress.imageBytes, wakes: progress.wakes, clones: progress.clones, failed,
+  };
+}
+
+async function drive(farm: ProgramFarm, program: Program, progress: Progress): Promise<void> {
+  const folder = await farm.prepare(program);
+  progress.doing = 'launch';
+  const begun = performance.now();
+  let site = await farm.launch(program, folder);
+  progress.launchMs = performance.now() - begun;
+  progress.doing = 'work';
+  // Twice, so that caches, workers and connections inside are what they are in a program that serves.
+  await program.visit(site);
+  let visits = await program.visit(site);
+  await program.chain?.(site);
+  for (let round = 1; round <= rounds; round += 1) {
+    const ticks = await program.ticks?.(site);
+    site = await sleepAndWake(farm, program, progress, round);
+    progress.doing = `after wake ${round}`;
+    visits = await expectVisits(program, site, visits, 2);
+    await expectTicks(program, site, ticks);
+    await program.chain?.(site);
+    progress.wakes = round;
+  }
+  await cloneTwice(farm, program, { site, visits, progress });
+}
+
+async function sleepAndWake(farm: ProgramFarm, program: Program, progress: Progress, round: number): Promise<Site> {
+  progress.doing = `snapshot ${round}`;
+  const before = await farm.engine.ps(program.name);
+  const gone = await watchGoing(before);
+  const begun = performance.now();
+  const taken = await farm.engine.snapshot(program.name, { keepRunning: false });
+  progress.snapshots.push(performance.now() - begun);
+  progress.stops.push(taken.stoppedMs);
+  progress.imageBytes = taken.bytes;
+  await gone();
+  progress.doing = `wake ${round}`;
+  const asked = performance.now();
+  const running = await farm.engine.restore(program.name);
+  progress.restores.push(performance.now() - asked);
+  const after = await farm.engine.ps(program.name);
+  const ids = (rows: typeof before): string => rows.map(({ vpid }) => vpid).sort((a, b) => a - b).join(' ');
+  // Its lasting processes: short-lived helpers come and go in some.
+  if (!ids(before).split(' ').some((id) => ids(after).split(' ').includes(id))) throw new Error(`had the processes ${ids(before)}, has ${ids(after)}`);
+  return farm.siteOf(running);
+}
+
+/** Copies of the program as it is now: each has its state, and what one of them does the others do not see. */
+async function cloneTwice(farm: ProgramFarm, program: Program, { site, visits, progress }: { site: Site; visits: number; progress: Progress }): Promise<void> {
+  progress.doing = 'template';
+  await farm.engine.snapshot(program.name, { keepRunning: true, image: `${program.name}-template` });
+  await expectVisits(program, site, visits, 3);
+  progress.doing = 'clone';
+  const names = Array.from({ length: clones }, (_, index) => `${program.name}-${index + 1}`);
+  const copies = (await farm.engine.clone(`${program.name}-template`, names)).map((running) => farm.siteOf(running));
+  const addresses = new Set([site, ...copies].map(({ address }) => address));
+  if (addresses.size !== clones + 1) throw new Error(`addresses are not their own: ${[...addresses].join(', ')}`);
+  for (const [index, copy] of copies.entries()) {
+    progress.doing = `clone ${index + 1}`;
+    await expectVisits(program, copy, visits, index + 1);
+    await expectTicks(program, copy, program.ticks && await program.ticks(copy));
+    await program.chain?.(copy);
+    progress.clones = index + 1;
+  }
+  progress.doing = 'after clones';
+  await expectVisits(program, site, visits + 3, 1);
+  await expectVisits(program, copies[0]!, visits + 1, 1);
+}
+
+/** Visits so many times; each has to be counted on from `before`, whoever else was visited meanwhile. */
+async function expectVisits(program: Program, site: Site, before: number, times: number): Promise<number> {
+  for (let expected = before + 1; expected <= before + times; expected += 1) {
+    const counted = await program.visit(site);
+    if (counted !== expected) throw new Error(`visit ${expected} was counted as ${counted}`);
+  }
+  return before + times;
+}
+
+async function expectTicks(program: Program, site: Site, before: number | undefined): Promise<void> {
+  if (program.ticks === undefined || before === undefined) return;
+  let ticks = before;
+  await waitUntil(async () => (ticks = (await program.ticks?.(site)) ?? 0) > before, { withinMs: 30_000, everyMs: 20, what: 'a timer inside' })
+    .catch((error: unknown) => { throw new Error(`its timer stands at ${ticks}, had ${before}`, { cause: error }); });
+}
+
+function describe(error: unknown): string {
+  const text = FarmError.from(error).facts?.['lastLines'];
+  const lines = typeof text === 'string' && text !== '' ? ` [${text.trim().split('\n').slice(-5).join(' | ')}]` : '';
+  return `${error instanceof Error ? error.message : String(error)}${lines}`;
+}
+
+function median(values: readonly number[]): number | null {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? null;
+}

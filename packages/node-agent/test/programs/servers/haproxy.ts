@@ -1,0 +1,7 @@
+import { counter } from '../client/http.js';
+import type { Program } from '../driver/program.js';
+
+export const haproxy: Program = {
+  name: 'haproxy', packages: ['haproxy', 'python3'], version: ['haproxy', '-v'], command: ['./start.sh'],
+  parts: 'master, worker, two servers over TCP', ...counter,
+};

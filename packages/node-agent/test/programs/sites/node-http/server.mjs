@@ -1,0 +1,10 @@
+import http from 'node:http';
+
+let visits = 0;
+let ticks = 0;
+setInterval(() => { ticks += 1; }, 50);
+http.createServer((request, response) => {
+  if (request.url === '/ticks') return response.end(`ticks ${ticks}\n`);
+  visits += 1;
+  response.end(`visits ${visits}\n`);
+}).listen(3000);

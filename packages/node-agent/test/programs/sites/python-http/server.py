@@ -1,0 +1,30 @@
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+lock = threading.Lock()
+state = {"visits": 0, "ticks": 0}
+
+
+def tick():
+    while True:
+        time.sleep(0.05)
+        state["ticks"] += 1
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        with lock:
+            if self.path == "/":
+                state["visits"] += 1
+            text = "visits %(visits)d ticks %(ticks)d\n" % state
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+threading.Thread(target=tick, daemon=True).start()
+ThreadingHTTPServer(("", 3000), Handler).serve_forever()
