@@ -1,8 +1,8 @@
-import { Agent } from 'node:http';
 import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { fixtureSite } from './support/app-file.js';
 import { Farm, type InstanceRow } from './support/farm.js';
+import { Load } from './support/load.js';
 
 const farm = new Farm();
 
@@ -16,36 +16,11 @@ const askDirectly = async ({ ip, port }: InstanceRow): Promise<Who> => await (aw
 
 const allDiffer = (values: readonly unknown[]): boolean => new Set(values).size === values.length;
 
-/** Visitors one after the other on so many connections, until told to stop; statuses other than 200 are kept. */
-class Load {
-  answered = 0;
-  readonly failed: string[] = [];
-  #isOn = true;
-  readonly #visitors: Promise<void>[];
-
-  constructor(host: string, pathAndQuery: string, connections: number) {
-    const agent = new Agent({ keepAlive: true });
-    this.#visitors = Array.from({ length: connections }, async () => {
-      while (this.#isOn) {
-        await farm.visit(host, pathAndQuery, { agent }).then(({ status, body }) => {
-          if (status === 200) this.answered += 1;
-          else this.failed.push(`${status} ${body}`);
-        }, (error: Error) => this.failed.push(error.message));
-      }
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#isOn = false;
-    await Promise.all(this.#visitors);
-  }
-}
-
 test.serial('load brings clones, each its own; without it they go, and no request fails', async (t) => {
   const name = 'busy';
   await farm.deploy(fixtureSite(farm.dir, ['node', 'who.mjs'], { name, lines: ['scale: { max: 4, concurrency: 4, p95Ms: 600000, idleMs: never }'] }));
   const { aid: original } = await farm.instanceOf(name);
-  const load = new Load(`${name}.test`, '/?ms=100', 16);
+  const load = new Load(farm, { host: `${name}.test`, path: '/?ms=100', connections: 16 });
   t.teardown(() => load.stop());
   const grown = await waitUntil(async () => {
     const ready = (await farm.instancesOf(name)).filter(({ state }) => state === 'ready');
@@ -64,7 +39,7 @@ test.serial('load brings clones, each its own; without it they go, and no reques
 
   await load.stop();
   // One visitor stays: what it asks while the others go is answered, too.
-  const one = new Load(`${name}.test`, '/?ms=20', 1);
+  const one = new Load(farm, { host: `${name}.test`, path: '/?ms=20', connections: 1 });
   t.teardown(() => one.stop());
   const left = await waitUntil(async () => {
     const rows = await farm.instancesOf(name);

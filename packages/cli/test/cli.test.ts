@@ -68,7 +68,7 @@ test('what the farm refuses is told with its reason, for people and as JSON', as
     appshot('wake', 'nobody', '--api', api), appshot('move', 'a0000000000001', '--to', 'n2', '--api', api), appshot('wake', 'nobody', '--json', '--api', api),
   ]);
   t.is(wake.status, 1);
-  t.regex(wake.err, /^appshot: .*nobody/);
+  t.regex(wake.err, /^appshot: .*nobody/m);
   t.regex(move.err, /moving needs a farm of several nodes/);
   t.is((JSON.parse(json.err) as { error: { code: string } }).error.code, 'not-found');
 });

@@ -36,14 +36,29 @@ export const InstanceRecord = z.object({
 });
 export type InstanceRecord = z.infer<typeof InstanceRecord>;
 
-/** An app's record in the registry. */
-export const AppRecord = z.object({
+/** One version of an app: what was deployed, and what its clones are made from. */
+export const AppVersion = z.object({
   spec: AppSpec,
-  /** Grows by one with each deploy. */
+  /** Grows with each deploy, and is never used twice. */
   version: z.number().int().positive(),
   deployedAt: Millis,
   /** The image from which clones are made; null until there is one. */
   template: z.string().nullable(),
+});
+export type AppVersion = z.infer<typeof AppVersion>;
+
+/** A version that has a share of the requests beside the current one, until it is given all of them or none. */
+export const AppTrial = AppVersion.extend({
+  /** Of the requests, 1 to 99. */
+  percent: z.number().int().min(1).max(99),
+});
+export type AppTrial = z.infer<typeof AppTrial>;
+
+/** An app's record in the registry: its current version, the one before it, and one on trial. */
+export const AppRecord = AppVersion.extend({
+  /** What a rollback goes back to; null before the second deploy. */
+  previous: AppVersion.nullable().default(null),
+  trial: AppTrial.nullable().default(null),
 });
 export type AppRecord = z.infer<typeof AppRecord>;
 
@@ -89,6 +104,7 @@ export const RouteInstance = z.object({
   state: InstanceState,
   epoch: Epoch,
   endpoint: Endpoint.optional(),
+  version: z.number().int().positive(),
 });
 export type RouteInstance = z.infer<typeof RouteInstance>;
 
@@ -100,6 +116,8 @@ export const Route = z.object({
   /** How long a request may wait for a wake. */
   holdMs: z.number().int().positive(),
   instances: z.array(RouteInstance),
+  /** Instances of this version get that share of the requests, those of every other version the rest. */
+  trial: AppTrial.pick({ version: true, percent: true }).nullable(),
 });
 export type Route = z.infer<typeof Route>;
 
@@ -115,7 +133,7 @@ export const FarmEvent = z.object({
   at: Millis,
   type: z.enum([
     'deployed', 'removed', 'launched', 'woken', 'slept', 'cloned', 'templated', 'retired', 'stopped',
-    'drain-cancelled', 'failed', 'refused', 'adopted', 'lost', 'role-started', 'role-died',
+    'shifted', 'rolled-back', 'drain-cancelled', 'failed', 'refused', 'adopted', 'lost', 'role-started', 'role-died',
   ]),
   app: AppName.nullable(),
   aid: Aid.nullable(),

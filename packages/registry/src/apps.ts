@@ -1,4 +1,4 @@
-import { AppRecord, type AppSpec } from '@appshot/protocol';
+import { AppRecord, type AppSpec, type AppTrial } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import { keys } from './keys.js';
 import type { RedisDoor } from './redis-door.js';
@@ -10,13 +10,33 @@ export class Apps {
     this.#door = door;
   }
 
-  /** Deploys: the next version of the app, without a template. @throws FarmError `host-taken`; facts {host, owner} */
-  async put(spec: AppSpec, now: number): Promise<AppRecord> {
+  /** A version for what will be put or tried later: instances of it may run before. */
+  async nextVersion(name: string): Promise<number> {
+    return this.#door.do('apps.nextVersion', (redis) => redis.hincrby(keys.versions, name, 1));
+  }
+
+  /**
+   * Makes a specification the app's current version: the next one, without a template, or the one that was taken for it.
+   * What was current becomes `previous`, and a trial is over.
+   * @throws FarmError `host-taken`; facts {host, owner}
+   */
+  async put(spec: AppSpec, now: number, made: { version: number; template: string | null } | null = null): Promise<AppRecord> {
     const names = [keys.apps, keys.app(spec.name), keys.hosts, keys.versions, keys.routeFeed, keys.routeCounter];
-    const answer = (await this.#door.script('put-app', names, [spec.name, JSON.stringify(spec), now, ...spec.hosts])) as ['ok', number] | ['host-taken', string, string];
-    if (answer[0] === 'ok') return { spec, version: answer[1], deployedAt: now, template: null };
+    const args = [spec.name, JSON.stringify(spec), now, made?.version ?? '', made?.template ?? '', ...spec.hosts];
+    const answer = (await this.#door.script('put-app', names, args)) as ['ok', number] | ['host-taken', string, string];
+    if (answer[0] === 'ok') {
+      const record = await this.get(spec.name);
+      if (record === undefined) throw new FarmError('not-found', `the app "${spec.name}" was removed while it was being deployed`);
+      return record;
+    }
     const [, host, owner] = answer;
     throw new FarmError('host-taken', `the host name ${host} belongs to the app "${owner}"; choose another, or remove that app`, { facts: { host, owner } });
+  }
+
+  /** False when the app is gone, or another version is current by now. */
+  async setTrial(name: string, beside: number, trial: AppTrial | null): Promise<boolean> {
+    const names = [keys.app(name), keys.routeFeed, keys.routeCounter];
+    return (await this.#door.script('set-trial', names, [name, beside, trial === null ? '' : JSON.stringify(trial)])) === 1;
   }
 
   async get(name: string): Promise<AppRecord | undefined> {
@@ -47,9 +67,16 @@ export class Apps {
 function recordOf(hash: Record<string, string>): AppRecord | undefined {
   if (hash['spec'] === undefined) return undefined;
   return AppRecord.parse({
-    spec: JSON.parse(hash['spec']) as unknown,
+    spec: parsed(hash['spec']),
     version: Number(hash['version']),
     deployedAt: Number(hash['deployedAt']),
     template: hash['template'] || null,
+    previous: hash['previous'] ? withoutEmpty({ ...(parsed(hash['previous']) as object), spec: parsed(hash['previousSpec']!) }) : null,
+    trial: hash['trial'] ? parsed(hash['trial']) : null,
   });
 }
+
+const parsed = (json: string): unknown => JSON.parse(json);
+
+/** In a Redis hash, an empty text stands for none. */
+const withoutEmpty = (version: Record<string, unknown>): unknown => ({ ...version, template: version['template'] || null });

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 export const scriptNames = [
   'next-aids', 'raise-aid-floor',
   'lease-addresses', 'release-addresses', 'claim-addresses',
-  'put-app', 'remove-app', 'set-template',
+  'put-app', 'remove-app', 'set-template', 'set-trial',
   'create-instance', 'transition-instance', 'claim-wake', 'list-instances',
   'read-routes',
 ] as const;

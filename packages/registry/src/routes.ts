@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppSpec, InstanceRecord, type Route, type RouteChange } from '@appshot/protocol';
+import { AppSpec, AppTrial, InstanceRecord, type Route, type RouteChange } from '@appshot/protocol';
 import { keys } from './keys.js';
 import type { RedisDoor } from './redis-door.js';
 import { routeOf } from './route-of.js';
@@ -19,7 +19,7 @@ interface Audience {
   signal: AbortSignal;
 }
 
-type RawRoutes = [id: string, n: string, ...apps: [app: string, spec: string, records: string[]][]];
+type RawRoutes = [id: string, n: string, ...apps: [app: string, spec: string, records: string[], trial: string][]];
 
 const retryMs = 100;
 
@@ -124,10 +124,12 @@ function appOf(change: RouteChange): string {
   return change.kind === 'set' ? change.route.app : change.app;
 }
 
-function changeOf([app, spec, records]: [string, string, string[]]): RouteChange {
+function changeOf([app, spec, records, trial]: [string, string, string[], string]): RouteChange {
   if (spec === '') return { kind: 'removed', app };
-  return { kind: 'set', route: routeOf(AppSpec.parse(JSON.parse(spec)), records.map((json) => InstanceRecord.parse(JSON.parse(json)))) };
+  return { kind: 'set', route: routeOf(AppSpec.parse(JSON.parse(spec)), records.map((json) => InstanceRecord.parse(JSON.parse(json))), trialOf(trial)) };
 }
+
+const trialOf = (json: string): AppTrial | null => (json === '' ? null : AppTrial.parse(JSON.parse(json)));
 
 /** The position after the entries; undefined when a number is missing between them, or before the first. */
 function lastOf(entries: readonly StreamEntry[], from: Position): Position | undefined {

@@ -57,3 +57,29 @@ test('a template belongs to the version that it was made from', async (t) => {
   t.is((await registry.apps.get('shop'))!.template, null);
   t.false(await registry.apps.setTemplate('gone', 1, 'x'));
 });
+
+test('what was current before is kept, with its template, and the same put twice changes nothing', async (t) => {
+  const { registry } = await registryOf(t);
+  await registry.apps.put(specOf('shop', ['old.localhost']), 1);
+  await registry.apps.setTemplate('shop', 1, 'a0000000000001');
+  const version = await registry.apps.nextVersion('shop');
+  const second = await registry.apps.put(specOf('shop', ['new.localhost']), 2, { version, template: 'a0000000000002' });
+  t.like(second, { version: 2, template: 'a0000000000002', trial: null, previous: { version: 1, deployedAt: 1, template: 'a0000000000001', spec: { hosts: ['old.localhost'] } } });
+  t.deepEqual(second.previous!.spec.template.warmup, [], 'an empty list stays a list');
+  t.deepEqual(await registry.apps.put(specOf('shop', ['new.localhost']), 3, { version, template: 'a0000000000002' }), second);
+  t.like(await registry.apps.put(specOf('shop'), 4), { version: 3, previous: { version: 2 } });
+});
+
+test('a trial stands beside the version it was begun beside, and gateways are told', async (t) => {
+  const { registry } = await registryOf(t);
+  const { spec } = await registry.apps.put(specOf('shop'), 1);
+  const trial = { spec, version: await registry.apps.nextVersion('shop'), deployedAt: 2, template: null, percent: 10 };
+  t.true(await registry.apps.setTrial('shop', 1, trial));
+  t.deepEqual((await registry.apps.get('shop'))!.trial, trial);
+  t.deepEqual((await registry.routes.load()).routes[0]!.trial, { version: 2, percent: 10 });
+  t.true(await registry.apps.setTrial('shop', 1, null));
+  t.is((await registry.routes.load()).routes[0]!.trial, null);
+  t.false(await registry.apps.setTrial('shop', 9, trial), 'another version is current');
+  t.true(await registry.apps.setTrial('shop', 1, trial));
+  t.is((await registry.apps.put(spec, 3)).trial, null, 'a deploy ends it');
+});

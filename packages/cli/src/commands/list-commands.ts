@@ -21,6 +21,8 @@ const appColumns = (now: number): Column<AppRecord>[] => [
   { title: 'app', cell: ({ spec }) => spec.name },
   { title: 'hosts', cell: ({ spec }) => spec.hosts.join(', ') },
   { title: 'version', cell: ({ version }) => String(version), right: true },
+  { title: 'on trial', cell: ({ trial }) => (trial === null ? '-' : `${trial.version} at ${trial.percent} %`) },
+  { title: 'before', cell: ({ previous }) => String(previous?.version ?? '-'), right: true },
   { title: 'template', cell: ({ template }) => template ?? '-' },
   { title: 'deployed', cell: ({ deployedAt }) => formatAge(now - deployedAt), right: true },
 ];

@@ -10,12 +10,15 @@ export interface LaneFacts {
   readonly state: InstanceState;
   readonly epoch: number;
   readonly endpoint?: Endpoint | undefined;
+  readonly version?: number | undefined;
 }
 
 /** One instance as this gateway sees it: its state, its connections, and what is in flight to it. */
 export class Lane {
   readonly aid: Aid;
   facts: LaneFacts;
+  /** Of the app; unknown until the route feed has named it. */
+  version: number | undefined;
   /** Whether the route feed has named it; until then only a wake's answer or a drain call did. */
   confirmed: boolean;
   /** By `performance.now()`. */
@@ -39,6 +42,7 @@ export class Lane {
   constructor(aid: Aid, facts: LaneFacts, { limits, confirmed, now }: { limits: LaneLimits; confirmed: boolean; now: number }) {
     this.aid = aid;
     this.facts = facts;
+    this.version = facts.version;
     this.confirmed = confirmed;
     this.learntAt = now;
     this.#limits = limits;

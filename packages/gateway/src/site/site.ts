@@ -6,12 +6,15 @@ import { chooseLane } from './choose-lane.js';
 import { HoldQueue } from './hold-queue.js';
 import { Lane, type LaneFacts, type LaneLimits } from './lane.js';
 import { supersedes } from './supersedes.js';
+import { TrafficSplit } from './traffic-split.js';
 
 /** What requests are given out by. Replaced as a whole on every change, never changed. */
 export interface SiteSnapshot {
   readonly concurrency: number;
   readonly holdMs: number;
   readonly ready: readonly Lane[];
+  /** While a version is on trial: its instances, all others, and whose turn it is. */
+  readonly trial: { readonly split: TrafficSplit; readonly its: readonly Lane[]; readonly others: readonly Lane[] } | null;
 }
 
 export interface SiteOptions {
@@ -27,7 +30,7 @@ const howBy: Partial<Record<InstanceState, string>> = { asleep: 'restore', resto
 
 export class Site {
   readonly app: string;
-  snapshot: SiteSnapshot = { concurrency: 1, holdMs: 1, ready: [] };
+  snapshot: SiteSnapshot = { concurrency: 1, holdMs: 1, ready: [], trial: null };
   readonly held = new HoldQueue<Visit>();
   /** Requests from arrival to last byte, held ones counted. */
   inFlight = 0;
@@ -46,6 +49,7 @@ export class Site {
   readonly #options: SiteOptions;
   readonly #lanes = new Map<Aid, Lane>();
   #turn = 0;
+  #split: TrafficSplit | undefined;
 
   constructor(app: string, options: SiteOptions) {
     this.app = app;
@@ -62,8 +66,11 @@ export class Site {
 
   /** An instance that may be given a request now; undefined: wait. */
   choose(now: number): Lane | undefined {
-    const { ready, concurrency } = this.snapshot;
-    return chooseLane(ready, concurrency, { turn: this.#turn++, now });
+    const { ready, concurrency, trial } = this.snapshot;
+    const at = { turn: this.#turn++, now };
+    if (trial === null) return chooseLane(ready, concurrency, at);
+    // The share gives way where the version that it is for cannot take the request: nobody waits for a trial.
+    return chooseLane(trial.split.next() ? trial.its : trial.others, concurrency, at) ?? chooseLane(ready, concurrency, at);
   }
 
   /** Somebody waits, and no instance is ready that does not refuse. */
@@ -81,6 +88,8 @@ export class Site {
     for (const lane of [...this.#lanes.values()]) {
       if (!named.has(lane.aid) && (lane.confirmed || now - lane.learntAt > this.#options.unconfirmedForMs)) this.#drop(lane);
     }
+    if (route.trial === null) this.#split = undefined;
+    else if (this.#split?.is(route.trial) !== true) this.#split = new TrafficSplit(route.trial);
     this.#publish({ concurrency: route.concurrency, holdMs: route.holdMs });
   }
 
@@ -115,6 +124,7 @@ export class Site {
       return;
     }
     known.confirmed ||= confirmed;
+    known.version = facts.version ?? known.version;
     if (!supersedes(facts, known.facts)) return;
     if (confirmed) this.#noteWake(known.facts.state, facts.state, now);
     known.become(facts);
@@ -132,7 +142,13 @@ export class Site {
   }
 
   #publish({ concurrency, holdMs }: { concurrency: number; holdMs: number }): void {
-    this.snapshot = { concurrency, holdMs, ready: [...this.#lanes.values()].filter((lane) => lane.ready) };
+    const ready = [...this.#lanes.values()].filter((lane) => lane.ready);
+    this.snapshot = { concurrency, holdMs, ready, trial: this.#split === undefined ? null : divide(ready, this.#split) };
     this.#options.onChange(this);
   }
+}
+
+function divide(ready: readonly Lane[], split: TrafficSplit): SiteSnapshot['trial'] {
+  const its = ready.filter((lane) => lane.version === split.version);
+  return { split, its, others: ready.filter((lane) => !its.includes(lane)) };
 }

@@ -3,8 +3,10 @@ import { FarmError } from '@appshot/runtime';
 import { z } from 'zod';
 import { parseAppFile, type ParsedAppFile } from '../app-file/parse-app-file.js';
 import type { Farm } from '../farm.js';
-import { deployApp } from '../ops/deploy-app.js';
+import { deployApp, whileDeploying } from '../ops/deploy-app.js';
 import { removeApp } from '../ops/remove-app.js';
+import { rollBack } from '../ops/roll-back.js';
+import { shiftTraffic } from '../ops/shift-traffic.js';
 import { apiRoute, type ApiRoute } from './api-route.js';
 
 const Deploy = z.object({
@@ -14,7 +16,11 @@ const Deploy = z.object({
   baseDir: z.string().startsWith('/'),
   /** False: an app that is deployed just so already is left alone. Otherwise it gets a new version: its files may have changed. */
   replace: z.boolean().default(true),
+  /** Gives the new version only this share of the requests, beside the old one; of no use to a first deploy. */
+  percent: z.number().int().min(1).max(99).nullable().default(null),
 });
+
+const Share = z.object({ app: AppName, percent: z.number().int().min(0).max(100) });
 
 /** Deploying and removing. */
 export function appRoutes(farm: Farm): ApiRoute[] {
@@ -24,11 +30,19 @@ export function appRoutes(farm: Farm): ApiRoute[] {
       handle: async ({ body }) => {
         const parsed = parseAppFile(body.text, body.baseDir);
         try {
-          return await deployApp(farm, parsed.spec, { keepSame: !body.replace });
+          return await deployApp(farm, parsed.spec, { keepSame: !body.replace, percent: body.percent });
         } catch (error) {
           throw withLine(FarmError.from(error), parsed);
         }
       },
+    }),
+    apiRoute({
+      method: 'POST', path: '/rollout', summary: 'Changes the share of the requests that the version on trial gets: 100 makes it the current one, 0 ends it.', body: Share, answers: AppRecord,
+      handle: ({ body }) => whileDeploying(farm, body.app, () => shiftTraffic(farm, body.app, body.percent)),
+    }),
+    apiRoute({
+      method: 'POST', path: '/rollback', summary: 'Goes back to the version before, from its own template; a version on trial ends.', body: z.object({ app: AppName }), answers: AppRecord,
+      handle: ({ body }) => whileDeploying(farm, body.app, () => rollBack(farm, body.app)),
     }),
     apiRoute({ method: 'GET', path: '/apps', summary: 'Every app.', answers: z.array(AppRecord), handle: async () => farm.registry.apps.list() }),
     apiRoute({

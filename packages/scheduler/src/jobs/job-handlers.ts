@@ -35,7 +35,7 @@ export function jobHandlers(farm: Farm, repairs: FarmRepairs): JobHandlers {
     async retire({ app: name, aid, because }) {
       const [app, record] = await Promise.all([farm.registry.apps.get(name), farm.registry.instances.get(aid)]);
       if (record === undefined) return;
-      const isOther = app === undefined || app.version !== record.version;
+      const isOther = app === undefined || (app.version !== record.version && app.trial?.version !== record.version);
       // Queued when there were more: the last ones stay, whatever has happened to the others since.
       if (!isOther && await isNeeded(farm, app, record)) return;
       const retired = await retireInstance(farm, record, { because, drainMs: farm.config.retireDrainMs, whenBusy: isOther ? 'stop' : 'serve-on' });

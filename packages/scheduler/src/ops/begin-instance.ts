@@ -1,4 +1,4 @@
-import type { AppRecord, AppSpec, InstanceRecord, RoleId } from '@appshot/protocol';
+import type { AppSpec, AppVersion, InstanceRecord, RoleId } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { placeInstance } from './place-instance.js';
@@ -10,15 +10,20 @@ export interface BeginWish {
 }
 
 /**
- * Records a new instance on its way, as a clone where the app has a template and as a launch where not; bringUp ends it.
+ * Records a new instance of a version on its way, as a clone of its template or as a launch; bringUp ends it.
  * @throws FarmError `no-room`, `unavailable`, `not-found`, `illegal-transition` (not the first)
  */
-export async function beginInstance(farm: Farm, app: AppRecord, from: 'template' | 'command', wish: BeginWish): Promise<InstanceRecord> {
-  if (from === 'command') return begin(farm, app.spec, { version: app.version, state: 'launching', on: null, ...wish });
-  if (app.template === null) throw new FarmError('not-found', `${app.spec.name} has no template`);
-  const image = await farm.registry.images.get(app.template);
-  if (image === undefined) throw new FarmError('image-invalid', `the template ${app.template} of ${app.spec.name} is on no node`);
-  return begin(farm, app.spec, { version: app.version, state: 'cloning', image: app.template, on: [image.node], ...wish });
+export async function beginInstance(farm: Farm, version: AppVersion, from: 'template' | 'command', wish: BeginWish): Promise<InstanceRecord> {
+  if (from === 'command') return begin(farm, version.spec, { version: version.version, state: 'launching', on: null, ...wish });
+  return beginClone(farm, version, version.template, wish);
+}
+
+/** The same from a template that may be another version's: what a rollback starts from. */
+export async function beginClone(farm: Farm, { spec, version }: Pick<AppVersion, 'spec' | 'version'>, template: string | null, wish: BeginWish): Promise<InstanceRecord> {
+  if (template === null) throw new FarmError('not-found', `${spec.name} has no template`);
+  const image = await farm.registry.images.get(template);
+  if (image === undefined) throw new FarmError('image-invalid', `the template ${template} of ${spec.name} is on no node`);
+  return begin(farm, spec, { version, state: 'cloning', image: template, on: [image.node], ...wish });
 }
 
 /** A launch of a version that the registry may not have yet. */

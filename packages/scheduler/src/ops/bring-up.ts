@@ -5,6 +5,7 @@ import { pauseAfter, withWake } from '../site-notes.js';
 import { advance } from './advance.js';
 import { callAgent } from './call-agent.js';
 import { finishStop } from './retire-instance.js';
+import { versionOf } from './version-of.js';
 
 export type How = 'restore' | 'launch' | 'clone';
 
@@ -45,7 +46,7 @@ export function bringUp(farm: Farm, record: InstanceRecord, wish: BringUpWish): 
 }
 
 async function callToStart(farm: Farm, record: InstanceRecord, given: AppSpec | undefined): Promise<Started> {
-  const spec = given ?? (await specOf(farm, record.app));
+  const spec = given ?? (await specOf(farm, record));
   const target = { aid: record.aid, epoch: record.epoch, spec };
   const calls = agentCalls(record.node);
   if (record.state === 'restoring') return callAgent(farm, calls.restore, target);
@@ -54,10 +55,12 @@ async function callToStart(farm: Farm, record: InstanceRecord, given: AppSpec | 
   return callAgent(farm, calls.clone, { ...target, template: record.image });
 }
 
-async function specOf(farm: Farm, app: string): Promise<AppSpec> {
-  const record = farm.view.of(app).record ?? (await farm.registry.apps.get(app));
-  if (record === undefined) throw new FarmError('not-found', `there is no app "${app}"`);
-  return record.spec;
+/** That of its own version where the registry has it still. */
+async function specOf(farm: Farm, record: InstanceRecord): Promise<AppSpec> {
+  const known = farm.view.of(record.app).record;
+  const app = known !== null && versionOf(known, record.version) !== undefined ? known : (await farm.registry.apps.get(record.app));
+  if (app === undefined) throw new FarmError('not-found', `there is no app "${record.app}"`);
+  return (versionOf(app, record.version) ?? app).spec;
 }
 
 async function becameReady(farm: Farm, record: InstanceRecord, up: { started: Started; how: How; because: string; decide: number; calledAt: number }): Promise<BroughtUp> {

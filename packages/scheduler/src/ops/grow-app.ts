@@ -4,6 +4,7 @@ import type { Farm } from '../farm.js';
 import { advance } from './advance.js';
 import { beginInstance } from './begin-instance.js';
 import { bringUp, type BroughtUp } from './bring-up.js';
+import { versionOf } from './version-of.js';
 
 export interface GrowWish {
   readonly because: string;
@@ -11,6 +12,8 @@ export interface GrowWish {
   readonly count: (instances: readonly InstanceRecord[]) => number;
   /** Leave those that sleep asleep: new ones are wanted. */
   readonly onlyClones?: boolean;
+  /** Of which version; the current one by default. */
+  readonly version?: number;
 }
 
 export type Grown =
@@ -37,7 +40,9 @@ export async function growApp(farm: Farm, app: AppName, wish: GrowWish): Promise
 async function beginAll(farm: Farm, app: AppName, wish: GrowWish): Promise<InstanceRecord[]> {
   const [record, instances] = await Promise.all([farm.registry.apps.get(app), farm.registry.instances.ofApp(app)]);
   if (record === undefined) throw new FarmError('not-found', `there is no app "${app}"`);
-  const asleep = wish.onlyClones === true ? [] : instances.filter((one) => one.state === 'asleep' && one.version === record.version);
+  const version = versionOf(record, wish.version ?? record.version);
+  if (version === undefined) throw new FarmError('not-found', `${app} has no version ${wish.version} any more`);
+  const asleep = wish.onlyClones === true ? [] : instances.filter((one) => one.state === 'asleep' && one.version === version.version);
   const begun: InstanceRecord[] = [];
   for (let left = wish.count(instances); left > 0; left--) {
     const sleeper = asleep.shift();
@@ -47,7 +52,7 @@ async function beginAll(farm: Farm, app: AppName, wish: GrowWish): Promise<Insta
       continue;
     }
     try {
-      begun.push(await beginInstance(farm, record, record.template === null ? 'command' : 'template', { because: wish.because, onlyFirst: false }));
+      begun.push(await beginInstance(farm, version, version.template === null ? 'command' : 'template', { because: wish.because, onlyFirst: false }));
     } catch (error) {
       // Those that have begun are brought up all the same; the next look finds what is still missing.
       if (begun.length === 0) throw error;

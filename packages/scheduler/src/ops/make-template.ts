@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { agentCalls, type AppRecord, type Endpoint, type InstanceRecord } from '@appshot/protocol';
+import { agentCalls, type AppRecord, type AppSpec, type Endpoint, type InstanceRecord } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { pauseAfter } from '../site-notes.js';
@@ -19,25 +19,36 @@ export function makeTemplate(farm: Farm, app: AppRecord, record: InstanceRecord,
     const now = (await farm.registry.apps.get(app.spec.name)) ?? null;
     if (now === null || now.version !== app.version || record.version !== app.version) return { kind: 'overtaken' };
     if (now.template !== null && !wish.again) return { kind: 'had-one' };
-    const begunAt = performance.now();
     try {
-      if (record.endpoint === undefined) throw new FarmError('internal', `${record.aid} has no endpoint`);
-      for (const path of app.spec.template.warmup) await visit(record.endpoint, app.spec.hosts[0] ?? app.spec.name, path);
-      const warmupMs = performance.now() - begunAt;
-      const done = await callAgent(farm, agentCalls(record.node).snapshot, { aid: record.aid, epoch: record.epoch, keepRunning: true });
-      await farm.registry.images.put({ id: done.image, app: app.spec.name, aid: record.aid, node: record.node, bytes: done.bytes, createdAt: farm.now() });
-      if (!(await farm.registry.apps.setTemplate(app.spec.name, app.version, done.image))) return { kind: 'overtaken' };
+      const saved = await saveTemplate(farm, app.spec, record, wish.because);
+      if (!(await farm.registry.apps.setTemplate(app.spec.name, app.version, saved))) return { kind: 'overtaken' };
       await farm.view.refresh(app.spec.name);
       farm.memory.of(app.spec.name, farm.now()).templateFailures = 0;
-      farm.meters.operationSeconds.observe({ type: 'template' }, (performance.now() - begunAt) / 1000);
-      farm.meters.stoppedSeconds.observe(done.stoppedMs / 1000);
-      farm.events.ofInstance(record, { type: 'templated', because: wish.because, phases: { warmup: warmupMs, ...done.phases }, facts: { image: done.image, bytes: done.bytes, stoppedMs: done.stoppedMs } });
       // A clone may be starting from the old one this moment; reconciling removes it once nothing names it.
-      return { kind: 'made', image: done.image };
+      return { kind: 'made', image: saved };
     } catch (thrown) {
       return couldNot(farm, app, { record, error: FarmError.from(thrown) });
     }
   });
+}
+
+/** Visits the warm-up paths of a running instance, as a visitor would. @throws FarmError `timeout`, or what the connection failed with */
+export async function warmUp(spec: AppSpec, record: InstanceRecord): Promise<void> {
+  if (record.endpoint === undefined) throw new FarmError('internal', `${record.aid} has no endpoint`);
+  for (const path of spec.template.warmup) await visit(record.endpoint, spec.hosts[0] ?? spec.name, path);
+}
+
+/** Warms a running instance up and saves it; whose template that is, is the caller's to say. @returns the image */
+export async function saveTemplate(farm: Farm, spec: AppSpec, record: InstanceRecord, because: string): Promise<string> {
+  const begunAt = performance.now();
+  await warmUp(spec, record);
+  const warmupMs = performance.now() - begunAt;
+  const done = await callAgent(farm, agentCalls(record.node).snapshot, { aid: record.aid, epoch: record.epoch, keepRunning: true });
+  await farm.registry.images.put({ id: done.image, app: spec.name, aid: record.aid, node: record.node, bytes: done.bytes, createdAt: farm.now() });
+  farm.meters.operationSeconds.observe({ type: 'template' }, (performance.now() - begunAt) / 1000);
+  farm.meters.stoppedSeconds.observe(done.stoppedMs / 1000);
+  farm.events.ofInstance(record, { type: 'templated', because, phases: { warmup: warmupMs, ...done.phases }, facts: { image: done.image, bytes: done.bytes, stoppedMs: done.stoppedMs } });
+  return done.image;
 }
 
 async function couldNot(farm: Farm, app: AppRecord, { record, error }: { record: InstanceRecord; error: FarmError }): Promise<Templated> {
@@ -62,7 +73,7 @@ function visit({ ip, port }: Endpoint, host: string, path: string): Promise<void
       response.once('error', reject);
     });
     asked.once('timeout', () => asked.destroy(new FarmError('timeout', `the warm-up path ${path} did not answer within ${warmupWithinMs} ms`)));
-    asked.once('error', reject);
+    asked.once('error', (cause) => reject(cause instanceof FarmError ? cause : new FarmError('not-ready-in-time', `the warm-up path ${path} was not answered: ${cause.message}`, { cause })));
     asked.end();
   });
 }

@@ -44,7 +44,7 @@ export class FarmRepairs {
     if (listing === null) return;
     const instances = await this.#farm.registry.instances.list();
     const apps = await this.#farm.registry.apps.list();
-    const templates = apps.flatMap((app) => (app.template === null ? [] : [app.template]));
+    const templates = apps.flatMap((app) => [app, app.previous, app.trial].flatMap((version) => version?.template ?? []));
     const { repairs, suspicions } = planRepairs(listing, { instances, templates, apps: apps.length }, this.#suspicions.get(node) ?? {}, this.#farm.now());
     this.#suspicions.set(node, suspicions);
     const byAid = new Map(instances.map((record) => [record.aid, record]));

@@ -10,6 +10,7 @@ import { decideScale, type GrowBecause, type HoldBecause, type ScaleDecision } f
 import { decideShrink, rememberDesired } from '../policy/decide-shrink.js';
 import type { LoadWindow } from '../policy/load-window.js';
 import { asked } from '../ops/asked.js';
+import { lookAtTrial } from './look-at-trial.js';
 import { idleView, siteView, wantsTemplate } from './site-views.js';
 
 /** Looks at one app, asks the policies, and sets going what they answer. Nothing here waits for what it has set going. */
@@ -21,6 +22,7 @@ export function lookAtApp(farm: Farm, jobs: JobDesk, app: AppName, now: Millis):
   if (record.spec.scale.min === 0 && traffic.inFlight === 0 && instances.every((one) => one.state === 'asleep')) return;
   const load = traffic.window(now);
   retireOtherVersions(farm, jobs, { record, instances, load, now });
+  lookAtTrial(farm, jobs, { record, instances, now });
   scale(farm, jobs, { record, instances, load, now });
   shrink(farm, jobs, { record, instances, load, now });
   sleepWhenIdle(farm, jobs, { record, instances, load, now });
@@ -99,6 +101,8 @@ function shrink(farm: Farm, jobs: JobDesk, { record, instances, load, now }: Loo
 
 function sleepWhenIdle(farm: Farm, jobs: JobDesk, { record, instances, now }: Look): void {
   const name = record.spec.name;
+  // Both versions stay awake: a share of the requests can only be kept by somebody who is there.
+  if (record.trial !== null) return;
   const decision = decideIdle(idleView(farm, record, instances, now), farm.traffic.of(name, now).idleHistory, now);
   const only = instances.find((one) => one.state === 'ready');
   if (decision.kind !== 'sleep' || only === undefined) return;
@@ -127,6 +131,7 @@ function retireOtherVersions(farm: Farm, jobs: JobDesk, { record, instances, now
   const isServed = instances.some((one) => one.state === 'ready' && one.version === record.version);
   for (const one of instances) {
     if (one.state !== 'ready' && one.state !== 'asleep') continue;
+    if (one.version === record.trial?.version) continue;
     if (one.version < record.version && isServed) jobs.retire({ app: one.app, aid: one.aid, because: 'a newer version serves' });
     if (one.version > record.version && now - one.since > unfinishedMs) inBackground(farm, one.app, retireUnfinished(farm, jobs, one));
   }
@@ -135,7 +140,7 @@ function retireOtherVersions(farm: Farm, jobs: JobDesk, { record, instances, now
 async function retireUnfinished(farm: Farm, jobs: JobDesk, instance: InstanceRecord): Promise<void> {
   if (await farm.leases.isHeld(deployLease(instance.app))) return;
   const app = await farm.registry.apps.get(instance.app);
-  if (app !== undefined && instance.version > app.version) jobs.retire({ app: instance.app, aid: instance.aid, because: 'its deploy was cut short' });
+  if (app !== undefined && instance.version > app.version && instance.version !== app.trial?.version) jobs.retire({ app: instance.app, aid: instance.aid, because: 'its deploy was cut short' });
 }
 
 function inBackground(farm: Farm, app: AppName, work: Promise<unknown>): void {

@@ -82,7 +82,7 @@ test('health, metrics and the description', async (t) => {
   const description = (await farm.api('GET', '/openapi.json')).body;
   t.is(description.openapi, '3.1.0');
   t.deepEqual(Object.keys(description.paths).sort(), [
-    '/apps', '/apps/{app}', '/clone', '/events', '/health', '/inspect/{id}', '/instances', '/logs/{target}', '/metrics', '/move', '/nodes', '/rids/{aid}', '/sleep', '/stop', '/template', '/top', '/wake',
+    '/apps', '/apps/{app}', '/clone', '/events', '/health', '/inspect/{id}', '/instances', '/logs/{target}', '/metrics', '/move', '/nodes', '/rids/{aid}', '/rollback', '/rollout', '/sleep', '/stop', '/template', '/top', '/wake',
   ]);
   t.deepEqual(description.paths['/wake'].post.requestBody.content['application/json'].schema.required, ['target']);
 });
