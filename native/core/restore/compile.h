@@ -82,9 +82,11 @@ void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process);
 
 // Signals, names, what else does not depend on when it is done.
 void compileProcessState(Compiler& compiler, Tape& tape, const Process& process);
-// Limits, and timers that begin to run; when the clocks are right and before the threads are made.
+// Limits, and interval timers that begin to run; when the clocks are right and before the threads are made.
 void compileTimers(Compiler& compiler, Tape& tape, const Process& process);
 void armTimerDescriptor(Region& region, Tape& tape, const OpenFile& file, Argument fd);
+// Once the threads are made: a timer may tell one of them, or measure its CPU time.
+void compilePosixTimers(Compiler& compiler, Tape& tape, const Process& process);
 // All threads, credentials, last barrier and leaving. `tape` is the leader's.
 void compileThreads(Compiler& compiler, Tape& tape, const Process& process);
 

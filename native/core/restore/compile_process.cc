@@ -39,7 +39,7 @@ void registerMembarrier(Tape& tape, uint32_t registrations) {
     if (registrations & static_cast<uint32_t>(registration)) tape.attempt("register for membarrier", SYS_membarrier, {registration, 0, 0});
 }
 
-void armTimers(Compiler& compiler, Tape& tape, const Process& process) {
+void armIntervalTimers(Compiler& compiler, Tape& tape, const Process& process) {
   for (int which = 0; which < 3; which++) {
     const IntervalTimer& timer = process.timers[which];
     // It has expired and its signal waits: the kernel arms it again when that is taken.
@@ -48,17 +48,6 @@ void armTimers(Compiler& compiler, Tape& tape, const Process& process) {
     int64_t value[4] = {timer.intervalUs / 1'000'000, timer.intervalUs % 1'000'000, leftUs / 1'000'000, leftUs % 1'000'000};
     tape.call("arm an interval timer", SYS_setitimer, {which, compiler.region.add(value, sizeof value), 0});
   }
-  if (process.posixTimers.empty()) return;
-  constexpr int kRestoreIds = 77;  // PR_TIMER_CREATE_RESTORE_IDS (6.15): the id in the argument is the id that is given
-  tape.call("ask for timers with their old ids", SYS_prctl, {kRestoreIds, 1, 0, 0, 0});
-  for (const PosixTimer& timer : process.posixTimers) {
-    struct { uint64_t value; int32_t signal, notify, tid, pad[11]; } event{timer.sigval, timer.signal, timer.notify, timer.tid, {}};
-    int64_t spec[4] = {timer.intervalNs / 1'000'000'000, timer.intervalNs % 1'000'000'000, timer.valueNs / 1'000'000'000, timer.valueNs % 1'000'000'000};
-    uint64_t id = compiler.region.add(&timer.id, sizeof timer.id);
-    tape.call("make a timer", SYS_timer_create, {timer.clock, compiler.region.add(&event, sizeof event), id});
-    tape.call("arm a timer", SYS_timer_settime, {timer.id, 0, compiler.region.add(spec, sizeof spec), 0});
-  }
-  tape.call("stop asking for old timer ids", SYS_prctl, {kRestoreIds, 0, 0, 0, 0});
 }
 
 // Once for each open file description, by a process that has it.
@@ -84,6 +73,20 @@ void armTimerDescriptor(Region& region, Tape& tape, const OpenFile& file, Argume
   if (file.count) tape.attempt("set the ticks of a timerfd", SYS_ioctl, {fd, kSetTicks, region.add(&file.count, 8)});
 }
 
+void compilePosixTimers(Compiler& compiler, Tape& tape, const Process& process) {
+  if (process.posixTimers.empty()) return;
+  constexpr int kRestoreIds = 77;  // PR_TIMER_CREATE_RESTORE_IDS (6.15): the id in the argument is the id that is given
+  tape.call("ask for timers with their old ids", SYS_prctl, {kRestoreIds, 1, 0, 0, 0});
+  for (const PosixTimer& timer : process.posixTimers) {
+    struct { uint64_t value; int32_t signal, notify, tid, pad[11]; } event{timer.sigval, timer.signal, timer.notify, timer.tid, {}};
+    int64_t spec[4] = {timer.intervalNs / 1'000'000'000, timer.intervalNs % 1'000'000'000, timer.valueNs / 1'000'000'000, timer.valueNs % 1'000'000'000};
+    uint64_t id = compiler.region.add(&timer.id, sizeof timer.id);
+    tape.call("make a timer", SYS_timer_create, {timer.clock, compiler.region.add(&event, sizeof event), id});
+    tape.call("arm a timer", SYS_timer_settime, {timer.id, 0, compiler.region.add(spec, sizeof spec), 0});
+  }
+  tape.call("stop asking for old timer ids", SYS_prctl, {kRestoreIds, 0, 0, 0, 0});
+}
+
 void compileProcessState(Compiler& compiler, Tape& tape, const Process& process) {
   setActions(compiler, tape, process);
   tape.call("set the umask", SYS_umask, {process.umask});
@@ -95,7 +98,7 @@ void compileProcessState(Compiler& compiler, Tape& tape, const Process& process)
 
 void compileTimers(Compiler& compiler, Tape& tape, const Process& process) {
   setLimits(compiler, tape, process);
-  armTimers(compiler, tape, process);
+  armIntervalTimers(compiler, tape, process);
   if (compiler.purpose == Purpose::Zygote) armTimerDescriptors(compiler, tape, process);
 }
 

@@ -131,6 +131,7 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
     leave(compiler, own, process, thread, {counter, false, index});
     tape.op(OP_THREAD, "make a thread", {thread.tid, own.finish(), region.threadStackTop(index)});
   }
+  compilePosixTimers(compiler, tape, process);
   setThreadState(compiler, tape, leader);
   tape.mark(MARK_THREADS);
   setCredentials(compiler, tape, leader.credentials);

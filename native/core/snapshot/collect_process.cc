@@ -125,6 +125,9 @@ void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const Proc
     if (forAll) forAll->answer(process);
     process.threads.push_back(std::move(thread));
   }
+  // /proc has named the threads that timers tell as the node knows them.
+  for (PosixTimer& timer : process.posixTimers)
+    if (auto told = stopped.virtualIds.find(timer.tid); told != stopped.virtualIds.end()) timer.tid = told->second;
   process.queued = peekSignals(leader.tid(), true);
   collectLimits(stopped.pid, process);
   collectLayout(stopped, process);

@@ -1,5 +1,4 @@
-import { waitUntil } from '@appshot/runtime';
-import { FarmError } from '@appshot/runtime';
+import { FarmError, waitUntil } from '@appshot/runtime';
 import { watchGoing } from './gone.js';
 import type { Program, Site } from './program.js';
 import type { ProgramFarm } from './program-farm.js';
@@ -90,9 +89,9 @@ async function sleepAndWake(farm: ProgramFarm, program: Program, progress: Progr
   const running = await farm.engine.restore(program.name);
   progress.restores.push(performance.now() - asked);
   const after = await farm.engine.ps(program.name);
-  const ids = (rows: typeof before): string => rows.map(({ vpid }) => vpid).sort((a, b) => a - b).join(' ');
-  // Its lasting processes: short-lived helpers come and go in some.
-  if (!ids(before).split(' ').some((id) => ids(after).split(' ').includes(id))) throw new Error(`had the processes ${ids(before)}, has ${ids(after)}`);
+  // More may have been started meanwhile, as before a first request; but none may be missing.
+  const lost = before.filter(({ vpid, comm }) => !after.some((row) => row.vpid === vpid && row.comm === comm));
+  if (lost.length > 0) throw new Error(`came back without ${lost.map(({ vpid, comm }) => `${vpid} (${comm})`).join(', ')}`);
   return farm.siteOf(running);
 }
 

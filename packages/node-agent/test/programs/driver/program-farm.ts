@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { Running } from '../../../src/engine/engine.js';
 import type { KeeperEngine } from '../../../src/engine/keeper-engine.js';
 import { openEngine } from '../../../src/engine/open-engine.js';
+import { awaitNothingLeft } from '../../engine/support/leftovers.js';
 import type { Program, Site } from './program.js';
 
 const run = promisify(execFile);
@@ -24,13 +25,22 @@ export class ProgramFarm {
     // What stands below is for the programs' users to read.
     await mkdir(path.join(this.#top, 'sites'), { mode: 0o755 });
     process.env['PATH'] = searchPath;
-    this.#engine = await openEngine({ dir: path.join(this.#top, 'engine') });
+    this.#engine = await openEngine({ dir: this.#dir });
   }
 
+  /** Everything is to have been cleared before. @throws when something of the engine is left on the machine */
   async close(): Promise<void> {
-    for (const { aid } of (await this.#engine?.list())?.running ?? []) await this.engine.stop(aid).catch(() => undefined);
     await this.#engine?.close();
-    if (this.#top !== '') await rm(this.#top, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+    if (this.#top === '') return;
+    try {
+      if (this.#engine !== undefined) await awaitNothingLeft(this.#dir);
+    } finally {
+      await rm(this.#top, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+    }
+  }
+
+  get #dir(): string {
+    return path.join(this.#top, 'engine');
   }
 
   get engine(): KeeperEngine {
