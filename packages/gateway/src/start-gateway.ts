@@ -1,4 +1,4 @@
-import { drain } from '@appshot/protocol';
+import { drain, instanceRestored } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import { type Bus, Closer, FarmError, type Logger, type Metrics } from '@appshot/runtime';
 import type { GatewayConfig } from './config.js';
@@ -38,7 +38,7 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
   const reporter = new TrafficReporter(bus, config, { sites, logger });
   const waker = new Waker(bus, config, { logger, hooks: {
     woken: (site, { aid, epoch, endpoint, how, phases }, callMs) => {
-      path.woken(site, { how, phases }, callMs);
+      path.woken(site, { aid, epoch, how, phases }, callMs);
       site.woken(aid, { epoch, endpoint }, performance.now());
     },
     refused: (site, refusal) => path.cannotWake(site, refusal),
@@ -58,6 +58,8 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
       return site === undefined ? { kind: 'drained' as const } : drainLane(site, { aid, epoch, withinMs });
     });
     closer.add('drain calls', () => drains.stop());
+    const agents = await bus.subscribe(instanceRestored, ({ app, aid, ...restored }) => routes.get(app)?.restored(aid, restored, performance.now()));
+    closer.add('news of agents', () => agents.stop());
     closer.add('heartbeat', () => heartbeat.close());
     await heartbeat.start();
     closer.add('traffic', () => reporter.close());

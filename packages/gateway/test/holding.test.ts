@@ -1,4 +1,4 @@
-import type { Route, WakeReply } from '@appshot/protocol';
+import { instanceRestored, type Route, type WakeReply } from '@appshot/protocol';
 import { waitUntil } from '@appshot/runtime';
 import test from 'ava';
 import { visit } from './support/client.js';
@@ -47,6 +47,32 @@ test('200 visitors at once wake a sleeping site once, and all are answered', asy
   t.is(wakesOf(app), 1);
   t.is(upstream.requests, 200);
   await farm.reported(app, (report) => report.inFlight === 0 && report.held === 0);
+});
+
+test('visitors go to an instance that its agent says is back, before anybody has recorded it; a later transition ends that', async (t) => {
+  const upstream = await sites.upstream((_incoming, response) => void response.end('back'));
+  const { app, host } = await farm.deploy();
+  const aid = await farm.instance(app, 'asleep');
+  await sites.known(host);
+  answers[app] = async () => {
+    const epoch = await farm.become(aid, 'asleep', 'restoring');
+    // Told again, for the gateway may not have heard of the instance at all yet.
+    await waitUntil(() => {
+      farm.bus.publish(instanceRestored, { node: 'n1', app, aid, epoch, endpoint: upstream.endpoint, phases: { decide: 0.2, fill: 1.5 } });
+      return upstream.requests > 0;
+    }, { withinMs: 10_000, what: 'the visitor to be sent on' });
+    return hangFor(app)();
+  };
+  const answer = await visit(gateway, host);
+  t.is(answer.text, 'back');
+  t.regex(String(answer.headers['server-timing']), /^wake;desc=restore;dur=[\d.]+, hold;dur=[\d.]+, decide;dur=0.2, fill;dur=1.5, reply;dur=[\d.]+$/);
+  await farm.become(aid, 'restoring', 'ready', upstream.endpoint);
+  t.is((await visit(gateway, host)).text, 'back');
+  t.is(upstream.connections, 1, 'the record of it changes nothing');
+  await farm.become(aid, 'ready', 'draining');
+  await farm.become(aid, 'draining', 'ready', upstream.endpoint);
+  farm.bus.publish(instanceRestored, { node: 'n1', app, aid, epoch: 2, endpoint: { ip: '127.0.0.1', port: 1 }, phases: {} });
+  t.is((await visit(gateway, host)).text, 'back', 'an agent\'s word of the past counts no more');
 });
 
 test('a wake\'s answer is used before the route feed has it, and its time and phases are told', async (t) => {

@@ -28,12 +28,15 @@ test('an instance that has rested may be chosen again', (t) => {
   t.is(chooseLane([lane], 1, { turn: 0, now: 50 }), lane);
 });
 
-test('only a higher epoch changes what is known, and at the same one only a drain', (t) => {
+test('only a higher epoch changes what is known, and at the same one only a drain and an agent\'s word that the restore is done', (t) => {
   t.true(supersedes({ state: 'ready', epoch: 3 }, { state: 'draining', epoch: 2 }));
   t.false(supersedes({ state: 'ready', epoch: 2 }, { state: 'draining', epoch: 2 }));
   t.true(supersedes({ state: 'draining', epoch: 2 }, { state: 'ready', epoch: 2 }));
   t.false(supersedes({ state: 'draining', epoch: 2 }, { state: 'ready', epoch: 3 }));
   t.false(supersedes({ state: 'draining', epoch: 2 }, { state: 'snapshotting', epoch: 2 }));
+  t.true(supersedes({ state: 'ready', epoch: 2 }, { state: 'restoring', epoch: 2 }));
+  t.false(supersedes({ state: 'restoring', epoch: 2 }, { state: 'ready', epoch: 2 }));
+  t.true(supersedes({ state: 'stopping', epoch: 3 }, { state: 'ready', epoch: 2 }));
 });
 
 type Step = { do: 'push' | 'giveBack' | 'shift' } | { do: 'delete'; at: number };

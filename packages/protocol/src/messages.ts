@@ -72,8 +72,9 @@ export const traffic = { subject: 'appshot.traffic', body: Traffic } satisfies N
  * connections to it are closed (`drained`), or when it could not be so within `withinMs` (`busy`). It sends nothing to the
  * instance again until a route change shows it `ready` with a higher epoch.
  */
-export const drain = (gateway: string) => call(
-  `appshot.gateway.${gateway}.drain`, 35_000,
+export const drain = (gateway: string): typeof drainCall => ({ ...drainCall, subject: `appshot.gateway.${gateway}.drain` });
+const drainCall = call(
+  'drain', 35_000,
   z.object({ app: AppName, aid: Aid, epoch: Epoch, withinMs: z.number().int().nonnegative() }),
   z.discriminatedUnion('kind', [z.object({ kind: z.literal('drained') }), z.object({ kind: z.literal('busy'), inFlight: z.number().int() })]),
 );
@@ -91,35 +92,47 @@ export type Started = z.infer<typeof Started>;
 export const SnapshotDone = z.object({ image: z.string(), bytes: z.number(), stoppedMs: z.number(), phases: Phases });
 export type SnapshotDone = z.infer<typeof SnapshotDone>;
 
-const agentSubject = (node: string, verb: string): string => `appshot.node.${node}.${verb}`;
-
-/** The calls that the agent of one node answers. Every one may be sent twice; the second does no harm. */
-export const agentCalls = (node: string) => ({
-  launch: call(agentSubject(node, 'launch'), 660_000, Target.extend({ spec: AppSpec }), Started),
+/** The calls of an agent by verb. Made once: a schema's first use compiles its parser, a millisecond that a visitor would wait for. */
+const callsByVerb = {
+  launch: call('launch', 660_000, Target.extend({ spec: AppSpec }), Started),
   /** With `keepRunning` the instance runs on and the image is a template; without, it is gone when the image is safe. */
-  snapshot: call(agentSubject(node, 'snapshot'), 120_000, Target.extend({ keepRunning: z.boolean() }), SnapshotDone),
+  snapshot: call('snapshot', 120_000, Target.extend({ keepRunning: z.boolean() }), SnapshotDone),
   /** A visitor came: give up a snapshot that is under way, or say that it is too late (`slept`). */
-  cancelSnapshot: call(agentSubject(node, 'cancelSnapshot'), 30_000, Target, z.object({ kind: z.enum(['running', 'slept']) })),
-  restore: call(agentSubject(node, 'restore'), 60_000, Target.extend({ spec: AppSpec }), Started),
+  cancelSnapshot: call('cancelSnapshot', 30_000, Target, z.object({ kind: z.enum(['running', 'slept']) })),
+  /** `decideMs`: what the scheduler took before it called; given back among the phases of `instanceRestored`. */
+  restore: call('restore', 60_000, Target.extend({ spec: AppSpec, decideMs: z.number().nonnegative().default(0) }), Started),
   /** One clone of a template. With `parked` it is frozen before it serves anybody: it gets traffic after `unpark`. */
-  clone: call(agentSubject(node, 'clone'), 60_000, Target.extend({ template: z.string(), spec: AppSpec, parked: z.boolean().default(false) }), Started),
+  clone: call('clone', 60_000, Target.extend({ template: z.string(), spec: AppSpec, parked: z.boolean().default(false) }), Started),
   /** Freezes a running instance that has no traffic; nothing happens to one that is parked. */
-  park: call(agentSubject(node, 'park'), 30_000, Target, z.object({})),
+  park: call('park', 30_000, Target, z.object({})),
   /** Lets a parked instance run again. Well below a millisecond on the node. */
-  unpark: call(agentSubject(node, 'unpark'), 30_000, Target.extend({ spec: AppSpec }), Started),
-  stop: call(agentSubject(node, 'stop'), 60_000, Target.extend({ removeImage: z.boolean() }), z.object({ exited: z.boolean() })),
-  removeImage: call(agentSubject(node, 'removeImage'), 60_000, z.object({ image: z.string() }), z.object({})),
+  unpark: call('unpark', 30_000, Target.extend({ spec: AppSpec }), Started),
+  stop: call('stop', 60_000, Target.extend({ removeImage: z.boolean() }), z.object({ exited: z.boolean() })),
+  removeImage: call('removeImage', 60_000, z.object({ image: z.string() }), z.object({})),
   /** Everything known of an instance or image, as the engine prints it. */
-  inspect: call(agentSubject(node, 'inspect'), 30_000, z.object({ id: z.string() }), z.record(z.string(), z.unknown())),
+  inspect: call('inspect', 30_000, z.object({ id: z.string() }), z.record(z.string(), z.unknown())),
   /** What the agent really has, for reconciling. */
-  list: call(agentSubject(node, 'list'), 10_000, z.object({}), z.object({
+  list: call('list', 10_000, z.object({}), z.object({
     running: z.array(Target.extend({ endpoint: Endpoint.nullable(), parked: z.boolean().default(false) })),
     images: z.array(z.object({ id: z.string(), bytes: z.number() })),
   })),
   /** The last lines that an instance printed, or those after a byte offset. */
-  logs: call(agentSubject(node, 'logs'), 10_000, z.object({ aid: Aid, after: z.number().int().nonnegative().optional(), maxBytes: z.number().int().positive().max(262_144).default(65_536) }),
+  logs: call('logs', 10_000, z.object({ aid: Aid, after: z.number().int().nonnegative().optional(), maxBytes: z.number().int().positive().max(262_144).default(65_536) }),
     z.object({ text: z.string(), next: z.number().int() })),
-});
+};
+
+/** The calls that the agent of one node answers. Every one may be sent twice; the second does no harm. */
+export const agentCalls = (node: string): typeof callsByVerb =>
+  Object.fromEntries(Object.entries(callsByVerb).map(([verb, one]) => [verb, { ...one, subject: `appshot.node.${node}.${verb}` }])) as unknown as typeof callsByVerb;
+
+/**
+ * An instance that slept runs again: its agent tells every gateway at the moment when it answers the scheduler, so that
+ * no visitor waits for the registry to hear of it. `epoch` is that of its being `restoring`; whatever the registry says
+ * of it later has a higher one.
+ */
+export const InstanceRestored = z.object({ node: RoleId, app: AppName, aid: Aid, epoch: Epoch, endpoint: Endpoint, phases: Phases });
+export type InstanceRestored = z.infer<typeof InstanceRestored>;
+export const instanceRestored = { subject: 'appshot.instance-restored', body: InstanceRestored } satisfies Notice<typeof InstanceRestored>;
 
 /** An instance ended by itself, or an agent adopted or lost one. */
 export const InstanceEnded = z.object({ node: RoleId, aid: Aid, at: Millis, how: z.string() });

@@ -1,13 +1,16 @@
-import { AppRecord, type AppSpec, type AppTrial } from '@appshot/protocol';
+import { type AppRecord, type AppSpec, AppTrial, type AppVersion } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import { keys } from './keys.js';
 import type { RedisDoor } from './redis-door.js';
+import type { SpecReader } from './spec-reader.js';
 
 export class Apps {
   readonly #door: RedisDoor;
+  readonly #specs: SpecReader;
 
-  constructor(door: RedisDoor) {
+  constructor(door: RedisDoor, specs: SpecReader) {
     this.#door = door;
+    this.#specs = specs;
   }
 
   /** A version for what will be put or tried later: instances of it may run before. */
@@ -40,16 +43,16 @@ export class Apps {
   }
 
   async get(name: string): Promise<AppRecord | undefined> {
-    return recordOf(await this.#door.do('apps.get', (redis) => redis.hgetall(keys.app(name))));
+    return this.#recordOf(name, await this.#door.do('apps.get', (redis) => redis.hgetall(keys.app(name))));
   }
 
   /** Sorted by name. */
   async list(): Promise<AppRecord[]> {
     const hashes = await this.#door.do('apps.list', async (redis) => {
       const names = await redis.smembers(keys.apps);
-      return Promise.all(names.sort().map((name) => redis.hgetall(keys.app(name))));
+      return Promise.all(names.sort().map(async (name) => ({ name, hash: await redis.hgetall(keys.app(name)) })));
     });
-    return hashes.map(recordOf).filter((record) => record !== undefined);
+    return hashes.map(({ name, hash }) => this.#recordOf(name, hash)).filter((record) => record !== undefined);
   }
 
   /** Frees its host names; its instances stay until they are stopped. False when there is no such app. */
@@ -62,21 +65,25 @@ export class Apps {
   async setTemplate(name: string, version: number, image: string | null): Promise<boolean> {
     return (await this.#door.script('set-template', [keys.app(name)], [version, image ?? ''])) === 1;
   }
+
+  #recordOf(name: string, hash: Record<string, string>): AppRecord | undefined {
+    if (hash['spec'] === undefined) {
+      this.#specs.forget(name);
+      return undefined;
+    }
+    return {
+      spec: this.#specs.read(name, hash['spec']),
+      version: Number(hash['version']),
+      deployedAt: Number(hash['deployedAt']),
+      template: hash['template'] || null,
+      previous: hash['previous'] ? this.#previousOf(name, hash['previous'], hash['previousSpec']!) : null,
+      trial: hash['trial'] ? AppTrial.parse(JSON.parse(hash['trial'])) : null,
+    };
+  }
+
+  #previousOf(name: string, json: string, spec: string): AppVersion {
+    const { version, deployedAt, template } = JSON.parse(json) as Record<string, string>;
+    // In a Redis hash, an empty text stands for none.
+    return { spec: this.#specs.read(name, spec, 'previous'), version: Number(version), deployedAt: Number(deployedAt), template: template || null };
+  }
 }
-
-function recordOf(hash: Record<string, string>): AppRecord | undefined {
-  if (hash['spec'] === undefined) return undefined;
-  return AppRecord.parse({
-    spec: parsed(hash['spec']),
-    version: Number(hash['version']),
-    deployedAt: Number(hash['deployedAt']),
-    template: hash['template'] || null,
-    previous: hash['previous'] ? withoutEmpty({ ...(parsed(hash['previous']) as object), spec: parsed(hash['previousSpec']!) }) : null,
-    trial: hash['trial'] ? parsed(hash['trial']) : null,
-  });
-}
-
-const parsed = (json: string): unknown => JSON.parse(json);
-
-/** In a Redis hash, an empty text stands for none. */
-const withoutEmpty = (version: Record<string, unknown>): unknown => ({ ...version, template: version['template'] || null });

@@ -8,6 +8,7 @@ import { Ips } from './ips.js';
 import { Nodes } from './nodes.js';
 import type { RedisDoor } from './redis-door.js';
 import { Routes } from './routes.js';
+import { SpecReader } from './spec-reader.js';
 
 /**
  * What the farm knows, in Redis. Every method may throw FarmError `unavailable` when Redis is away for longer than a
@@ -29,12 +30,13 @@ export class Registry {
     this.#door = door;
     this.aids = new Aids(door);
     this.ips = new Ips(door);
-    this.apps = new Apps(door);
+    const specs = new SpecReader();
+    this.apps = new Apps(door, specs);
     this.instances = new Instances(door);
     this.nodes = new Nodes(door);
     this.gateways = new Gateways(door);
     this.images = new Images(door);
-    this.routes = new Routes(door);
+    this.routes = new Routes(door, specs);
     this.events = new Events(door);
   }
 

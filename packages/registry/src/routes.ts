@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { AppSpec, AppTrial, InstanceRecord, type Route, type RouteChange } from '@appshot/protocol';
+import { AppTrial, InstanceRecord, type Route, type RouteChange } from '@appshot/protocol';
 import { keys } from './keys.js';
 import type { RedisDoor } from './redis-door.js';
 import { routeOf } from './route-of.js';
+import type { SpecReader } from './spec-reader.js';
 import { fieldsOf, type StreamEntry, StreamFollower } from './stream-follower.js';
 import { untilAborted } from './until-aborted.js';
 
@@ -19,17 +20,22 @@ interface Audience {
   signal: AbortSignal;
 }
 
-type RawRoutes = [id: string, n: string, ...apps: [app: string, spec: string, records: string[], trial: string][]];
+type RawApp = [app: string, spec: string, records: string[], trial: string];
+type RawRoutes = [id: string, n: string, ...apps: RawApp[]];
 
 const retryMs = 100;
+/** Changes come in twos and threes; to read each by itself would take the CPU from the wake that they belong to. Milliseconds. */
+const gatherMs = 8;
 
 export class Routes {
   readonly #door: RedisDoor;
   /** Apps that were ever delivered from here: after a reload, those that are no more are told as removed. */
   readonly #delivered = new Set<string>();
+  readonly #specs: SpecReader;
 
-  constructor(door: RedisDoor) {
+  constructor(door: RedisDoor, specs: SpecReader) {
     this.#door = door;
+    this.#specs = specs;
   }
 
   /** All routes, and the revision from which `follow` tells what came later. */
@@ -86,7 +92,11 @@ export class Routes {
 
   /** Waits for entries, and tells the present route of each app that they name. Undefined when entries are missing. */
   async #tellNext(follower: StreamFollower, from: Position, audience: Audience): Promise<Position | undefined> {
-    const entries = await follower.read(from.id);
+    let entries = await follower.read(from.id);
+    if (entries.length > 0) {
+      await delay(gatherMs);
+      entries = await follower.read(from.id);
+    }
     if (entries.length === 0) return (await this.#wentBack(from)) ? undefined : from;
     const last = lastOf(entries, from);
     if (!last) return undefined;
@@ -116,17 +126,18 @@ export class Routes {
   async #read(apps: string[]): Promise<{ position: Position; changes: RouteChange[] }> {
     const names = [keys.apps, keys.appPrefix, keys.instancesPrefix, keys.routeFeed, keys.routeCounter];
     const [id, n, ...raw] = (await this.#door.script('read-routes', names, apps)) as RawRoutes;
-    return { position: { id, n: Number(n) }, changes: raw.map(changeOf) };
+    return { position: { id, n: Number(n) }, changes: raw.map((app) => this.#changeOf(app)) };
+  }
+
+  #changeOf([app, spec, records, trial]: RawApp): RouteChange {
+    if (spec !== '') return { kind: 'set', route: routeOf(this.#specs.read(app, spec), records.map((json) => InstanceRecord.parse(JSON.parse(json))), trialOf(trial)) };
+    this.#specs.forget(app);
+    return { kind: 'removed', app };
   }
 }
 
 function appOf(change: RouteChange): string {
   return change.kind === 'set' ? change.route.app : change.app;
-}
-
-function changeOf([app, spec, records, trial]: [string, string, string[], string]): RouteChange {
-  if (spec === '') return { kind: 'removed', app };
-  return { kind: 'set', route: routeOf(AppSpec.parse(JSON.parse(spec)), records.map((json) => InstanceRecord.parse(JSON.parse(json))), trialOf(trial)) };
 }
 
 const trialOf = (json: string): AppTrial | null => (json === '' ? null : AppTrial.parse(JSON.parse(json)));

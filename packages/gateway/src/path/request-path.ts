@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { Aid } from '@appshot/protocol';
 import { answerProblem } from '../answer/answer-problem.js';
 import type { Problem } from '../answer/problem.js';
 import type { GatewayConfig } from '../config.js';
@@ -186,9 +187,10 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     else if (site.held.size > 0) this.#holding.release(site);
   }
 
-  /** A wake was answered, `callMs` after it was asked for. */
-  woken(site: Site, { how, phases }: WakeNote, callMs: number): void {
-    site.lastWake = { note: { how, phases }, at: performance.now() };
+  /** A wake was answered, `callMs` after it was asked for. What the agent told of it before is what visitors waited for. */
+  woken(site: Site, { aid, epoch, how, phases }: WakeNote & { aid: Aid; epoch: number }, callMs: number): void {
+    const told = site.lastWake?.of;
+    if (told?.aid !== aid || told.epoch !== epoch - 1) site.lastWake = { note: { how, phases }, at: performance.now() };
     this.#parts.metrics.woken(site.app, { ...phases, call: callMs });
   }
 

@@ -13,6 +13,12 @@ export interface LaneFacts {
   readonly version?: number | undefined;
 }
 
+/** Whether the one is what the registry says, one epoch later, of the start that the instance's agent has told before. */
+function isRecordOf(told: LaneFacts, known: LaneFacts): boolean {
+  return told.state === 'ready' && known.state === 'ready' && told.epoch === known.epoch + 1
+    && told.endpoint?.ip === known.endpoint?.ip && told.endpoint?.port === known.endpoint?.port;
+}
+
 /** One instance as this gateway sees it: its state, its connections, and what is in flight to it. */
 export class Lane {
   readonly aid: Aid;
@@ -54,6 +60,10 @@ export class Lane {
 
   /** Connections of before are not those of after: a restored instance knows nothing of them. */
   become(facts: LaneFacts): void {
+    if (isRecordOf(facts, this.facts)) {
+      this.facts = facts;
+      return;
+    }
     this.facts = facts;
     this.restsUntil = 0;
     this.#refusals = 0;

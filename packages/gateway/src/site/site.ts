@@ -1,4 +1,4 @@
-import type { Aid, Endpoint, InstanceState, Route } from '@appshot/protocol';
+import type { Aid, Endpoint, InstanceState, Phases, Route } from '@appshot/protocol';
 import type { WakeNote } from '../headers/server-timing.js';
 import type { Visit } from '../path/visit.js';
 import { SiteTally } from '../traffic/site-tally.js';
@@ -40,7 +40,8 @@ export class Site {
   lastActiveAt = 0;
   /** Whether a wake is being asked for. */
   waking = false;
-  lastWake: { readonly note: WakeNote; readonly at: number } | undefined;
+  /** `of`: told by its agent, before the instance was recorded as ready. */
+  lastWake: { readonly note: WakeNote; readonly at: number; readonly of?: { readonly aid: Aid; readonly epoch: number } } | undefined;
   removed = false;
   readonly tally = new SiteTally();
   /** The report that is due: its timer and when it fires, and when the last one was made. */
@@ -96,6 +97,18 @@ export class Site {
   /** A wake's answer: used at once, the route feed may come later. */
   woken(aid: Aid, { epoch, endpoint }: { epoch: number; endpoint: Endpoint }, now: number): void {
     this.#tell(aid, { state: 'ready', epoch, endpoint }, { confirmed: false, now });
+    this.#publish(this.snapshot);
+  }
+
+  /**
+   * Its agent's word that an instance which slept answers; the registry, and who asked for it, will say so later. Only of an
+   * instance that the feed has named: what never had a route gets none by this.
+   */
+  restored(aid: Aid, { epoch, endpoint, phases }: { epoch: number; endpoint: Endpoint; phases: Phases }, now: number): void {
+    const lane = this.#lanes.get(aid);
+    if (lane === undefined || !supersedes({ state: 'ready', epoch }, lane.facts)) return;
+    this.lastWake = { note: { how: 'restore', phases }, at: now, of: { aid, epoch } };
+    lane.become({ state: 'ready', epoch, endpoint });
     this.#publish(this.snapshot);
   }
 

@@ -53,7 +53,10 @@ export class TrafficReporter implements TrafficWatcher {
     const { report } = site;
     const soonest = report.reportedAt + this.#options.trafficEdgeEveryMs;
     if (report.timer !== undefined && report.at <= soonest) return;
-    this.#schedule(site, Math.max(performance.now(), soonest));
+    // Of a site with nothing ready the wake that is about to be asked for says all that matters, and would wait for this.
+    const now = performance.now();
+    const from = site.snapshot.ready.length === 0 ? now + this.#options.trafficEdgeEveryMs : now;
+    this.#schedule(site, Math.max(from, soonest));
   }
 
   /** Tells what has not been told. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { Aid, AppName, Epoch, Millis } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
@@ -20,9 +20,14 @@ export type InstanceCard = z.infer<typeof InstanceCard>;
 /** A late copy of an operation is refused as long as its card is kept: longer than any call's timeout. */
 const keepGoneForMs = 3_600_000;
 
+/** Longer than any card: an app's name has at most 63 characters. Space is nothing in JSON. */
+const cardBytes = 256;
+
 /**
  * One small file per AID in one folder: the fencing tokens that an agent has seen.
- * Written synchronously: the write (about 50 µs) has to come before the effect, and the thread pool would cost more.
+ * Written synchronously: the write (about 30 µs) has to come before the effect, and the thread pool would cost more.
+ * Written over what was there, by one call and always as long: a killed agent leaves the old card or the new one, and no
+ * file is made and renamed while a visitor waits, which can take a millisecond and more.
  * Not synced to disk: what a machine's crash could lose, the crash has also ended.
  */
 export class InstanceCards {
@@ -80,9 +85,12 @@ export class InstanceCards {
   }
 
   #write(card: InstanceCard): void {
-    const file = path.join(this.#dir, `${card.aid}.json`);
-    writeFileSync(`${file}.new`, JSON.stringify(card), { mode: 0o600 });
-    renameSync(`${file}.new`, file);
+    const file = openSync(path.join(this.#dir, `${card.aid}.json`), constants.O_WRONLY | constants.O_CREAT, 0o600);
+    try {
+      writeSync(file, JSON.stringify(card).padEnd(cardBytes), 0);
+    } finally {
+      closeSync(file);
+    }
     this.#cards.set(card.aid, card);
   }
 }

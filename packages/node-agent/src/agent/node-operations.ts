@@ -1,4 +1,4 @@
-import type { Aid, AppSpec, Epoch, SnapshotDone, Started } from '@appshot/protocol';
+import type { Aid, AppSpec, Epoch, InstanceRestored, SnapshotDone, Started } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import { FarmError, type Logger } from '@appshot/runtime';
 import type { Engine, InstanceRow, Running } from '../engine/engine.js';
@@ -21,6 +21,8 @@ export interface NodeOperationsParts {
   readonly zygotes: Zygotes;
   readonly metrics: AgentMetrics;
   readonly logger: Logger;
+  /** Tells the gateways, whose visitors wait. */
+  readonly tellRestored: (restored: InstanceRestored) => void;
 }
 
 interface Target { readonly aid: Aid; readonly epoch: Epoch }
@@ -44,8 +46,14 @@ export class NodeOperations {
     return this.#start('launch', request, () => engine.launch(launchSpecOf(request.spec, request.aid, uids.uidOf(request.spec.name))));
   }
 
-  restore(request: StartTarget): Promise<Started> {
-    return this.#start('restore', request, () => this.#parts.engine.restore(request.aid));
+  async restore(request: StartTarget & { readonly decideMs: number }): Promise<Started> {
+    const { aid, epoch, spec, decideMs } = request;
+    const heardAt = performance.now();
+    const { endpoint, phases, ...started } = await this.#start('restore', request, () => this.#parts.engine.restore(aid));
+    const inEngine = Object.values(phases).reduce((sum, ms) => sum + ms, 0);
+    const own = { decide: decideMs, ...phases, agent: Math.max(0, performance.now() - heardAt - inEngine) };
+    this.#parts.tellRestored({ node: this.#parts.node, app: spec.name, aid, epoch, endpoint, phases: own });
+    return { ...started, endpoint, phases };
   }
 
   clone(request: StartTarget & { readonly template: string; readonly parked: boolean }): Promise<Started> {

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { instanceRestored } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import { Closer, serveMetrics, type Bus, type Logger, type Metrics } from '@appshot/runtime';
 import type { Engine } from '../engine/engine.js';
@@ -47,7 +48,10 @@ export async function startAgent({ config, bus, registry, engine, logger, metric
   const ended = new EndedNotices(bus);
   const zygotes = new Zygotes(engine, logger);
   const residents = new Residents({ node, addresses, logs, ended, zygotes });
-  const operations = new NodeOperations({ node, engine, registry, cards, board: new OperationBoard(), residents, uids, zygotes, metrics: agentMetrics, logger });
+  const operations = new NodeOperations({
+    node, engine, registry, cards, board: new OperationBoard(), residents, uids, zygotes, metrics: agentMetrics, logger,
+    tellRestored: (restored) => bus.publish(instanceRestored, restored),
+  });
   const heartbeat = new Heartbeat({ node, bus, registry, engine, cards, meter: new NodeMeter(), metrics: agentMetrics, logger });
 
   cards.load(Date.now());

@@ -37,7 +37,7 @@ export function bringUp(farm: Farm, record: InstanceRecord, wish: BringUpWish): 
     const calledAt = performance.now();
     const decide = calledAt - (wish.askedAt ?? calledAt);
     try {
-      const started = await callToStart(farm, record, wish.spec);
+      const started = await callToStart(farm, record, { given: wish.spec, decideMs: decide });
       return await becameReady(farm, record, { started, how, because: wish.because, decide, calledAt });
     } catch (thrown) {
       return await couldNotStart(farm, record, { how, error: FarmError.from(thrown) });
@@ -45,11 +45,11 @@ export function bringUp(farm: Farm, record: InstanceRecord, wish: BringUpWish): 
   });
 }
 
-async function callToStart(farm: Farm, record: InstanceRecord, given: AppSpec | undefined): Promise<Started> {
+async function callToStart(farm: Farm, record: InstanceRecord, { given, decideMs }: { given: AppSpec | undefined; decideMs: number }): Promise<Started> {
   const spec = given ?? (await specOf(farm, record));
   const target = { aid: record.aid, epoch: record.epoch, spec };
   const calls = agentCalls(record.node);
-  if (record.state === 'restoring') return callAgent(farm, calls.restore, target);
+  if (record.state === 'restoring') return callAgent(farm, calls.restore, { ...target, decideMs });
   if (record.state === 'launching') return callAgent(farm, calls.launch, target, spec.ready.withinMs + 15_000);
   if (record.image === undefined) throw new FarmError('internal', `${record.aid} is cloning and has no template`);
   return callAgent(farm, calls.clone, { ...target, template: record.image });
