@@ -38,21 +38,53 @@ void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwat
   view.hostName = instance.aid;
   if (isNew) furnishForLaunch(instance.spec, view, berth.detached, keeper.settings.configuratorPath);
   lap("berth");
-  instance.pod = keeper.pods.take();
+  instance.pod = keeper.takePod();
   lap("pod");
   showView(view, berth.detached, *instance.pod);
   if (isNew) instance.pod->groups.limit(instance.spec.limits);
   lap("view");
 }
 
-void settle(Keeper& keeper, const InstancePtr& instance) {
+void makeNamelessView(Keeper& keeper, Instance& instance, Stopwatch* watch) {
+  auto lap = [&](const char* phase) {
+    if (watch != nullptr) watch->lap(phase);
+  };
+  Berth berth = keeper.berths.take(instance.image, instance.spec);
+  instance.layer = berth.id;
+  FileView view;
+  view.trees = berth.trees;
+  view.binds = instance.spec.binds;
+  // The directory gets another name when somebody moves in; the log stays the same file.
+  view.binds.push_back({keeper.places.berth(berth.id) + "/log", "/run/appshot/log", false});
+  view.hostName = "unborn";
+  lap("berth");
+  instance.pod = keeper.takePod();
+  lap("pod");
+  showView(view, berth.detached, *instance.pod);
+  lap("view");
+}
+
+void nameInstance(Keeper& keeper, const Instance& instance) {
+  Berth berth;
+  berth.id = instance.layer;
+  moveIn(berth, instance.aid, keeper.janitor, keeper.places);
+  nameLayer(instance.aid, keeper.layers.rootOf(instance.layer));
+}
+
+void watchOver(Keeper& keeper, const InstancePtr& instance) {
   keeper.remember(*instance);
   keeper.exits.add(instance);
-  keeper.aftercare.add([pod = instance->pod, limits = instance->spec.limits] {
-    unmountStage(*pod);
-    pod->groups.limit(limits);
-    pod->groups.moveIntoV1();
-  });
+}
+
+void settleCgroups(const Instance& instance) {
+  unmountStage(*instance.pod);
+  instance.pod->groups.limit(instance.spec.limits);
+  instance.pod->groups.moveIntoV1();
+}
+
+void settle(Keeper& keeper, const InstancePtr& instance) {
+  watchOver(keeper, instance);
+  keeper.aftercare.add([instance] { settleCgroups(*instance); });
 }
 
 void open(Keeper& keeper, const InstancePtr& instance) {

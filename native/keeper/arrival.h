@@ -24,7 +24,16 @@ void describeFromImage(Keeper& keeper, const Image& image, Instance& instance);
 // throws, for Keeper::forget or dismantle to take away.
 void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwatch* watch = nullptr);
 
-// The instance's processes run: writes it down, watches it.
+// As makeView from an image, for an instance that has no name yet.
+void makeNamelessView(Keeper& keeper, Instance& instance, Stopwatch* watch = nullptr);
+// Gives its name to an instance that was made without: its directory, its log, its files. Before its program runs.
+void nameInstance(Keeper& keeper, const Instance& instance);
+
+// The instance's processes run, or are about to: writes it down, watches it.
+void watchOver(Keeper& keeper, const InstancePtr& instance);
+// What it needs of cgroups and mounts and no visitor should wait for: 7 to 15 ms.
+void settleCgroups(const Instance& instance);
+// Both, the second once nobody waits.
 void settle(Keeper& keeper, const InstancePtr& instance);
 // A restored or cloned instance runs: notes its first process, settles it and opens it.
 void begin(Keeper& keeper, const InstancePtr& instance, const Restored& restored);

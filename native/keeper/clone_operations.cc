@@ -15,9 +15,9 @@ namespace appshot {
 namespace {
 
 // Whoever was cloned is likely to be cloned again.
-void prepareClones(Keeper& keeper, const std::string& imageId, const InstanceSpec& spec) {
+void prepareClones(const std::shared_ptr<ResidentZygote>& resident) {
   constexpr size_t kAhead = 2;
-  if (keeper.hasImage(imageId)) keeper.berths.prepare(imageId, spec, kAhead);
+  resident->embryos.prepare(*resident, kAhead);
 }
 
 struct CloneWish {
@@ -26,26 +26,44 @@ struct CloneWish {
   bool parked = false;
 };
 
+// What was made without a name is this instance's now.
+void inherit(Instance& instance, const Instance& unborn) {
+  instance.spec = unborn.spec;
+  instance.layer = unborn.layer;
+  instance.image = unborn.image;
+  instance.isClone = unborn.isClone;
+  instance.pod = unborn.pod;
+  instance.root = unborn.root;
+  instance.rootVpid = unborn.rootVpid;
+}
+
+void careAfter(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const InstancePtr& instance, bool hasServed) {
+  keeper.aftercare.add([resident, pod = instance->pod, hasServed] {
+    if (hasServed) resident->zygote->learnFrom(*pod);
+    prepareClones(resident);
+  });
+}
+
 Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const CloneWish& wish, const std::string& aid) {
-  const std::string& imageId = wish.image;
   InstancePtr instance = keeper.instances.add(aid);
   std::lock_guard operation(instance->operation);
   try {
     Stopwatch watch;
-    instance->image = imageId;
-    instance->isClone = true;
-    describeFromImage(keeper, *resident->image, *instance);
-    makeView(keeper, *instance, Furnishing::kFromImage, &watch);
-    auto embryo = resident->zygote->fork(*instance->pod);
-    watch.lap("fork");
-    embryo->go(aid);
-    embryo->await();
+    std::optional<Unborn> unborn = resident->embryos.take();
+    if (!unborn) unborn = makeUnborn(keeper, *resident, &watch);
+    inherit(*instance, *unborn->instance);
+    nameInstance(keeper, *instance);
+    watch.lap("name");
+    unborn->embryo->go(aid);
+    // While its threads are made.
+    watchOver(keeper, instance);
+    unborn->embryo->await();
     watch.lap("go");
-    begin(keeper, instance, {embryo->root(), {}});
-    PhasesUs phases = watch.phases;
+    if (!unborn->isSettled) keeper.aftercare.add([instance] { settleCgroups(*instance); });
+    open(keeper, instance);
     if (wish.parked) parkNow(*instance);
-    keeper.aftercare.add([&keeper, imageId, spec = specOfImage(*resident->image)] { prepareClones(keeper, imageId, spec); });
-    return runningJson(*instance, phases);
+    careAfter(keeper, resident, instance, !wish.parked);
+    return runningJson(*instance, watch.phases);
   } catch (...) {
     keeper.forget(instance);
     throw;
@@ -138,7 +156,7 @@ Answer warmImage(Call call) {
   checkName(imageId, "image");
   if (resident) {
     auto zygote = call.keeper.zygotes.get(imageId);
-    prepareClones(call.keeper, imageId, specOfImage(*zygote->image));
+    prepareClones(zygote);
   } else {
     call.keeper.zygotes.drop(imageId);
   }

@@ -97,6 +97,7 @@ void Keeper::configure(const std::optional<std::vector<std::string>>& addresses,
   addresses_ = addresses;
   podsReady_ = podsReady;
   pods.configure(parsed, podsReady);
+  zygotes.releaseEmbryos([&](const Unborn& unborn) { return !pods.mayHold(unborn.instance->pod->farmIp); });
   saveSettings();
 }
 
@@ -135,6 +136,15 @@ void Keeper::remember(const Instance& instance, const std::string& ending) const
 bool Keeper::hasImage(const std::string& id) const {
   struct stat st;
   return ::stat(places.image(id).c_str(), &st) == 0;
+}
+
+PodPtr Keeper::takePod() {
+  try {
+    return pods.take();
+  } catch (const Error& error) {
+    if (error.code() != "no-address" || !zygotes.releaseEmbryos([](const Unborn&) { return true; })) throw;
+  }
+  return pods.take();
 }
 
 void Keeper::forget(const InstancePtr& instance) {

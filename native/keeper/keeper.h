@@ -55,6 +55,8 @@ class Keeper {
   // The part of that for what is in no table: gives back pod, layers and files.
   void dismantle(const InstancePtr& instance);
   bool hasImage(const std::string& id) const;
+  // A pod for an instance; takes it from a clone that was made in advance where no other address is left. Throws Error `no-address`.
+  PodPtr takePod();
 
   // Tells every connected client.
   void tell(const nlohmann::json& event) const;

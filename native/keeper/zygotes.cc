@@ -9,7 +9,7 @@ namespace {
 
 // Ends a zygote in the background: nobody waits for that.
 std::shared_ptr<ResidentZygote> makeResident(Keeper& keeper) {
-  return {new ResidentZygote, [&keeper](ResidentZygote* resident) {
+  return {new ResidentZygote(keeper), [&keeper](ResidentZygote* resident) {
             resident->zygote.reset();
             if (resident->view) keeper.dismantle(resident->view);
             delete resident;
@@ -20,6 +20,7 @@ std::shared_ptr<ResidentZygote> makeResident(Keeper& keeper) {
 
 std::shared_ptr<ResidentZygote> Zygotes::build(const std::string& imageId, const std::shared_ptr<Image>& image) {
   auto resident = makeResident(keeper_);
+  resident->imageId = imageId;
   resident->image = image;
   auto view = std::make_shared<Instance>();
   // No name of an instance begins with a dot.
@@ -64,6 +65,17 @@ void Zygotes::drop(const std::string& imageId) {
   if (found == resident_.end()) return;
   dropped = std::move(found->second);
   resident_.erase(found);
+}
+
+bool Zygotes::releaseEmbryos(const std::function<bool(const Unborn&)>& isMeant) {
+  std::vector<std::shared_ptr<ResidentZygote>> all;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, resident] : resident_) all.push_back(resident);
+  }
+  bool any = false;
+  for (const auto& resident : all) any = resident->embryos.release(isMeant) || any;
+  return any;
 }
 
 void Zygotes::close() {

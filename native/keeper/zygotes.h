@@ -8,6 +8,7 @@
 #include <string>
 
 #include "core/restore/restore.h"
+#include "keeper/embryos.h"
 #include "keeper/instance.h"
 
 namespace appshot {
@@ -16,9 +17,13 @@ class Keeper;
 
 // A zygote and the view that its files were mapped from.
 struct ResidentZygote {
+  explicit ResidentZygote(Keeper& keeper) : embryos(keeper) {}
+
+  std::string imageId;
   std::shared_ptr<Image> image;
   std::unique_ptr<Zygote> zygote;
   InstancePtr view;                      // an instance without processes: its pod shows the template's files
+  Embryos embryos;                       // clones that wait for somebody to want them
 };
 
 class Zygotes {
@@ -29,6 +34,8 @@ class Zygotes {
   std::shared_ptr<ResidentZygote> get(const std::string& imageId);
   // The zygote ends when the last clone that is being made from it has been.
   void drop(const std::string& imageId);
+  // Gives up the embryos that are meant, of all zygotes; false when there were none.
+  bool releaseEmbryos(const std::function<bool(const Unborn&)>& isMeant);
   void close();
 
  private:

@@ -118,6 +118,11 @@ size_t PodPool::ready() const {
   return ready_.size();
 }
 
+bool PodPool::mayHold(in_addr address) const {
+  std::lock_guard lock(mutex_);
+  return addresses_.contains(address);
+}
+
 void PodPool::drain() {
   std::unique_lock lock(mutex_);
   ++draining_;

@@ -32,6 +32,8 @@ class PodPool {
   // The pod is unmade in the background; its address and number are free afterwards.
   void giveBack(PodPtr pod);
   size_t ready() const;
+  // Whether pods may have this address by now.
+  bool mayHold(in_addr address) const;
   // Waits until every pod that was given back is gone.
   void drain();
 

@@ -30,6 +30,7 @@ class Embryo {
  public:
   virtual ~Embryo() = default;
   virtual pid_t root() const = 0;     // host pid of the root process
+  virtual pid_t rootVpid() const = 0;
   // Lets it run, under this host name. Once, and followed by await().
   virtual void go(const std::string& hostName) = 0;
   // Returns when the program runs and has random numbers of its own. Throws Error when that did not happen in time: the caller
@@ -47,6 +48,8 @@ class Zygote {
   virtual std::unique_ptr<Embryo> fork(const Pod& pod) = 0;
   // Looks which pages the clone in `pod` has of its own by now: those that follow get them before they run.
   virtual void learnFrom(const Pod& pod) = 0;
+  // How many pages that are.
+  virtual size_t knownPages() = 0;
   virtual pid_t pid() const = 0;
 };
 

@@ -63,6 +63,12 @@ void WriteSet::add(int32_t vpid, pid_t pid) {
   }
 }
 
+size_t WriteSet::size() const {
+  size_t size = 0;
+  for (const auto& [vpid, pages] : pages_) size += pages.size();
+  return size;
+}
+
 UniqueFd WriteSet::toMemfd(const State& state) const {
   PrefaultHeader header{};
   std::vector<PrefaultRun> all;

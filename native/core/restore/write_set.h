@@ -18,7 +18,7 @@ class WriteSet {
   void add(int32_t vpid, pid_t pid);
   // A few clones have been looked at: the next would not tell more.
   bool isSettled() const { return looks_ >= kMostLooks; }
-  bool empty() const { return pages_.empty(); }
+  size_t size() const;
   // As the restorer reads it (struct PrefaultHeader), for the processes of `state`.
   UniqueFd toMemfd(const State& state) const;
 

@@ -35,6 +35,7 @@ class WaitingClone : public Embryo {
   }
 
   pid_t root() const override { return root_; }
+  pid_t rootVpid() const override { return image_->state().processes.front().pid; }
 
   void go(const std::string& hostName) override { status_.openGate(clockOffsets(image_->state()), hostName); }
 
@@ -99,6 +100,11 @@ class TemplateZygote : public Zygote {
     std::lock_guard lock(writeSetMutex_);
     if (writeSet_.isSettled()) return;
     for (pid_t pid : podProcesses(pod)) writeSet_.add(virtualPid(pid), pid);
+  }
+
+  size_t knownPages() override {
+    std::lock_guard lock(writeSetMutex_);
+    return writeSet_.size();
   }
 
  private:

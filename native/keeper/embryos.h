@@ -1,0 +1,52 @@
+// Clones made in advance: each has its pod, its view and its processes, and is nobody yet (see core/restore Embryo). Who wants a
+// clone of the template only has to give one its name.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "core/restore/restore.h"
+#include "keeper/answers.h"
+#include "keeper/instance.h"
+
+namespace appshot {
+
+class Keeper;
+struct ResidentZygote;
+
+struct Unborn {
+  InstancePtr instance;                  // without a name, and in no table
+  std::unique_ptr<Embryo> embryo;
+  size_t prefaulted = 0;                 // pages that it was given before it runs
+  bool isSettled = false;                // its cgroups and mounts are as they stay
+};
+
+// Makes one now. Throws Error, and then leaves nothing behind.
+Unborn makeUnborn(Keeper& keeper, ResidentZygote& resident, Stopwatch* watch = nullptr);
+
+// Those of one zygote.
+class Embryos {
+ public:
+  explicit Embryos(Keeper& keeper) : keeper_(keeper) {}
+  ~Embryos() { release([](const Unborn&) { return true; }); }
+
+  std::optional<Unborn> take();
+  // Sees to it that there are `count`, and that they were made with what is known by now. Errors are nobody's: the next clone
+  // tells them.
+  void prepare(ResidentZygote& resident, size_t count);
+  // Gives up those that are meant; false when there were none.
+  bool release(const std::function<bool(const Unborn&)>& isMeant);
+
+ private:
+  void retireOutdated(size_t knownPages);
+
+  Keeper& keeper_;
+  std::mutex preparing_;
+  std::mutex mutex_;
+  std::list<Unborn> waiting_;
+};
+
+}  // namespace appshot
