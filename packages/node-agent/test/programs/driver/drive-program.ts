@@ -1,7 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { FarmError, waitUntil } from '@appshot/runtime';
+import type { ProcessRow } from '../../../src/engine/engine.js';
 import { watchGoing } from './gone.js';
+import { holdConnection } from './held-connection.js';
 import type { Program, Site } from './program.js';
 import type { ProgramFarm } from './program-farm.js';
+import { awaitRest } from './rest.js';
 
 /** What became of a program; times in milliseconds as the engine's caller sees them, medians of the rounds. */
 export interface Outcome {
@@ -63,19 +67,28 @@ async function drive(farm: ProgramFarm, program: Program, progress: Progress): P
   let visits = await program.visit(site);
   await program.chain?.(site);
   for (let round = 1; round <= rounds; round += 1) {
-    const ticks = await program.ticks?.(site);
+    const held = program.forksForVisitors ? null : await holdConnection(site);
+    const [ticks, connections] = [await program.ticks?.(site), await program.connections?.(site)];
     site = await sleepAndWake(farm, program, progress, round);
     progress.doing = `after wake ${round}`;
     visits = await expectVisits(program, site, visits, 2);
     await expectTicks(program, site, ticks);
     await program.chain?.(site);
+    await expectConnections(program, site, connections);
+    await awaitRest(farm.engine, site.aid);
+    held?.close();
     progress.wakes = round;
   }
   await cloneTwice(farm, program, { site, visits, progress });
 }
 
+const isAmong = (rows: readonly ProcessRow[], { vpid, comm }: ProcessRow): boolean => rows.some((row) => row.vpid === vpid && row.comm === comm);
+
 async function sleepAndWake(farm: ProgramFarm, program: Program, progress: Progress, round: number): Promise<Site> {
   progress.doing = `snapshot ${round}`;
+  const lasting = await farm.engine.ps(program.name);
+  // A visitor's helper that is just ending is gone a moment later.
+  await pause(50);
   const before = await farm.engine.ps(program.name);
   const gone = await watchGoing(before);
   const begun = performance.now();
@@ -89,8 +102,8 @@ async function sleepAndWake(farm: ProgramFarm, program: Program, progress: Progr
   const running = await farm.engine.restore(program.name);
   progress.restores.push(performance.now() - asked);
   const after = await farm.engine.ps(program.name);
-  // More may have been started meanwhile, as before a first request; but none may be missing.
-  const lost = before.filter(({ vpid, comm }) => !after.some((row) => row.vpid === vpid && row.comm === comm));
+  // More may have been started meanwhile, as before a first request. But of those that last, none may be missing.
+  const lost = before.filter((row) => isAmong(lasting, row) && !isAmong(after, row));
   if (lost.length > 0) throw new Error(`came back without ${lost.map(({ vpid, comm }) => `${vpid} (${comm})`).join(', ')}`);
   return farm.siteOf(running);
 }
@@ -98,6 +111,7 @@ async function sleepAndWake(farm: ProgramFarm, program: Program, progress: Progr
 /** Copies of the program as it is now: each has its state, and what one of them does the others do not see. */
 async function cloneTwice(farm: ProgramFarm, program: Program, { site, visits, progress }: { site: Site; visits: number; progress: Progress }): Promise<void> {
   progress.doing = 'template';
+  const connections = await program.connections?.(site);
   await farm.engine.snapshot(program.name, { keepRunning: true, image: `${program.name}-template` });
   await expectVisits(program, site, visits, 3);
   progress.doing = 'clone';
@@ -110,6 +124,7 @@ async function cloneTwice(farm: ProgramFarm, program: Program, { site, visits, p
     await expectVisits(program, copy, visits, index + 1);
     await expectTicks(program, copy, program.ticks && await program.ticks(copy));
     await program.chain?.(copy);
+    await expectConnections(program, copy, connections);
     progress.clones = index + 1;
   }
   progress.doing = 'after clones';
@@ -131,6 +146,11 @@ async function expectTicks(program: Program, site: Site, before: number | undefi
   let ticks = before;
   await waitUntil(async () => (ticks = (await program.ticks?.(site)) ?? 0) > before, { withinMs: 30_000, everyMs: 20, what: 'a timer inside' })
     .catch((error: unknown) => { throw new Error(`its timer stands at ${ticks}, had ${before}`, { cause: error }); });
+}
+
+async function expectConnections(program: Program, site: Site, before: number | undefined): Promise<void> {
+  const made = await program.connections?.(site);
+  if (made !== before) throw new Error(`its parts have made ${made} connections to each other, ${before} before it slept: those were lost`);
 }
 
 function describe(error: unknown): string {

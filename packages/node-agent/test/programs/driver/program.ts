@@ -28,4 +28,8 @@ export interface Program {
   ticks?(site: Site): Promise<number>;
   /** Whether its parts still talk to each other over the connections that they had. @throws when not */
   chain?(site: Site): Promise<void>;
+  /** How many connections its parts have made to each other so far: more after a wake means that those from before were lost. */
+  connections?(site: Site): Promise<number>;
+  /** Whether a visitor's connection has a process of its own, which ends with it. */
+  readonly forksForVisitors?: true;
 }

@@ -15,9 +15,9 @@ import { postgresql } from './postgresql.js';
 import { puma } from './puma.js';
 import { pumaCluster } from './puma-cluster.js';
 import { pythonHttp } from './python-http.js';
-import { redis } from './redis.js';
+import { redis, redisReplica } from './redis.js';
 
 /** Every program of the matrix, in the order in which it is run and shown. */
 export const programs: readonly Program[] = [
-  nodeHttp, nodeCluster, nodeWorkers, pythonHttp, gunicorn, nginx, apache2, nginxPhpFpm, redis, memcached, postgresql, mariadb, haproxy, jvm, go, puma, pumaCluster,
+  nodeHttp, nodeCluster, nodeWorkers, pythonHttp, gunicorn, nginx, apache2, nginxPhpFpm, redis, memcached, postgresql, mariadb, jvm, go, puma, pumaCluster, haproxy, redisReplica,
 ];

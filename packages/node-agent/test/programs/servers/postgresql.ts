@@ -5,7 +5,7 @@ const psql = ({ ip }: Site, ...statements: string[]): Promise<string> =>
   command('psql', ['-X', '-q', '-A', '-t', '-h', ip, '-p', '3000', '-U', 'app', 'postgres', ...statements.flatMap((statement) => ['-c', statement])], { PGCONNECT_TIMEOUT: '10' });
 
 export const postgresql: Program = {
-  name: 'postgresql', packages: ['postgresql'], version: ['sh', '-c', '$(ls /usr/lib/postgresql/*/bin/postgres | tail -n 1) --version'], command: ['./start.sh'],
+  name: 'postgresql', packages: ['postgresql'], version: ['sh', '-c', '$(ls /usr/lib/postgresql/*/bin/postgres | tail -n 1) --version'], command: ['./start.sh'], forksForVisitors: true,
   parts: 'server, two clients, one in a transaction',
   visit: async (site) => Number(await psql(site, 'insert into visits default values', 'select count(*) from visits')),
   ticks: async (site) => Number(await psql(site, 'select last_value from ticks')),

@@ -4,10 +4,15 @@ set -e
 bin=$(ls -d /usr/lib/postgresql/*/bin | tail -n 1)
 "$bin/initdb" -D data -U app --auth=trust --no-sync > initdb.log
 echo "host all all all trust" >> data/pg_hba.conf
+# Before it listens: whoever reaches it finds the tables.
+"$bin/postgres" --single -D data postgres > first.log <<SQL
+create table visits (at timestamptz default now());
+create sequence ticks;
+create table drafts (line text);
+SQL
 "$bin/postgres" -D data -p 3000 -c listen_addresses='*' -c unix_socket_directories="$PWD" -c fsync=off &
 until "$bin/pg_isready" -q -h "$PWD" -p 3000; do sleep 0.05; done
 psql="$bin/psql -X -q -A -t -v ON_ERROR_STOP=1 -h $PWD -p 3000 -U app postgres"
-$psql -c 'create table visits (at timestamptz default now())' -c 'create sequence ticks' -c 'create table drafts (line text)'
 mkfifo commands
 exec 3<> commands
 $psql < commands > answers 2>&1 &
