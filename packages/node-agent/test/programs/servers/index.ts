@@ -5,7 +5,7 @@ import { gunicorn } from './gunicorn.js';
 import { haproxy } from './haproxy.js';
 import { jvm } from './jvm.js';
 import { mariadb } from './mariadb.js';
-import { memcached } from './memcached.js';
+import { memcached, memcachedDaemon } from './memcached.js';
 import { nginx } from './nginx.js';
 import { nginxPhpFpm } from './nginx-php-fpm.js';
 import { nodeCluster } from './node-cluster.js';
@@ -19,5 +19,5 @@ import { redis, redisReplica } from './redis.js';
 
 /** Every program of the matrix, in the order in which it is run and shown. */
 export const programs: readonly Program[] = [
-  nodeHttp, nodeCluster, nodeWorkers, pythonHttp, gunicorn, nginx, apache2, nginxPhpFpm, redis, memcached, postgresql, mariadb, jvm, go, puma, pumaCluster, haproxy, redisReplica,
+  nodeHttp, nodeCluster, nodeWorkers, pythonHttp, gunicorn, nginx, apache2, nginxPhpFpm, redis, memcached, memcachedDaemon, postgresql, mariadb, jvm, go, puma, pumaCluster, haproxy, redisReplica,
 ];
