@@ -38,9 +38,11 @@ APPSHOT_FIELDS(PosixTimer, id, clock, notify, signal, tid, sigval, intervalNs, v
 APPSHOT_FIELDS(EpollWatch, fd, events, userData, target)
 APPSHOT_FIELDS(InotifyWatch, wd, mask, path)
 APPSHOT_FIELDS(SocketOption, level, name, value)
+APPSHOT_FIELDS(QueuedMessage, bytes, from, files)
+APPSHOT_FIELDS(Membership, group, interface, loopback, mode, sources)
 APPSHOT_FIELDS(OpenFile, kind, flags, path, position, deleted, contents, object, writeEnd, count, signalMask, clock, timerFlags, intervalNs, valueNs,
                watches, inotify, socketType, family, protocol, backlog, localAddress, peerAddress, options, ownerType, ownerPid, ownerSignal,
-               flockType, mode)
+               flockType, mode, messages, tcpEnd, connectedTo, memberships)
 APPSHOT_FIELDS(Descriptor, fd, file, closeOnExec)
 APPSHOT_FIELDS(RecordLock, fd, type, start, length, ofd)
 APPSHOT_FIELDS(IpcMessage, type, bytes)
@@ -176,7 +178,7 @@ std::string encodeCommon(const State& state) {
   json ipc = json::array();
   for (const IpcObject& object : state.ipc) ipc.push_back(ipcToJson(object));
   return toBytes({{"ipc", ipc}, {"environment", state.environment}, {"files", state.files}, {"mappedFiles", state.mappedFiles}, {"sharedMemory", shared},
-                  {"hostName", state.hostName}, {"monotonicNs", state.monotonicNs}, {"boottimeNs", state.boottimeNs}});
+                  {"hostName", state.hostName}, {"ownAddress", state.ownAddress}, {"monotonicNs", state.monotonicNs}, {"boottimeNs", state.boottimeNs}});
 }
 
 State decodeCommon(const std::string& bytes) {
@@ -188,6 +190,7 @@ State decodeCommon(const std::string& bytes) {
     for (const json& memory : from.at("sharedMemory")) state.sharedMemory.push_back(sharedFromJson(memory));
     for (const json& object : from.at("ipc")) state.ipc.push_back(ipcFromJson(object));
     from.at("hostName").get_to(state.hostName);
+    from.at("ownAddress").get_to(state.ownAddress);
     from.at("monotonicNs").get_to(state.monotonicNs);
     from.at("boottimeNs").get_to(state.boottimeNs);
     return state;
@@ -219,6 +222,8 @@ static const char* kindName(FileKind kind) {
     case FileKind::TcpOther: return "tcp";
     case FileKind::Udp: return "udp";
     case FileKind::Netlink: return "netlink";
+    case FileKind::TcpPair: return "tcp-pair";
+    case FileKind::TcpEnded: return "tcp-ended";
   }
   return "unknown";
 }

@@ -11,6 +11,7 @@
 #include <set>
 #include <tuple>
 
+#include "core/image/check_file.h"
 #include "core/image/codec.h"
 #include "core/image/crc32c.h"
 #include "core/sys/sys.h"
@@ -245,9 +246,8 @@ void Image::validate() const {
     if (object.kind == static_cast<uint32_t>(IpcKind::SharedMemory)) checkRuns(object.runs, (object.size + kPageSize - 1) / kPageSize * kPageSize);
   }
   for (const OpenFile& file : state_.files) {
-    require(file.kind <= static_cast<uint32_t>(FileKind::Netlink), "an open file is of unknown kind");
-    if (file.kind == static_cast<uint32_t>(FileKind::Memfd)) require(file.object < state_.sharedMemory.size(), "shared memory is missing");
-    for (const EpollWatch& watch : file.watches) require(watch.target < state_.files.size(), "an epoll watch is broken");
+    const char* broken = brokenPartOf(file, state_);
+    require(broken == nullptr, broken ? broken : "");
   }
 }
 

@@ -141,6 +141,8 @@ enum class FileKind : uint32_t {
   TcpOther = 14,    // bound or fresh
   Udp = 15,
   Netlink = 16,
+  TcpPair = 20,     // connected TCP socket whose other end is in the instance too: `object` numbers the pair
+  TcpEnded = 21,    // was connected, or cannot be any more: what had come can still be read, then it has ended or is reset
 };
 
 struct EpollWatch {
@@ -161,6 +163,27 @@ struct SocketOption {
   std::string value;
 };
 
+// A message, or a piece of a stream, that waits in a socket.
+struct QueuedMessage {
+  std::string bytes;
+  std::string from;             // sockaddr; empty where the sender has no name
+  std::vector<uint32_t> files;  // open file descriptions that come with it
+};
+
+// A multicast group that a socket has joined.
+struct Membership {
+  uint32_t group = 0, interface = 0;  // in the byte order of the wire; index of the interface
+  bool loopback = false;
+  uint32_t mode = 0;                  // MCAST_INCLUDE, MCAST_EXCLUDE
+  std::vector<uint32_t> sources;
+};
+
+// How a TcpEnded reads once what had come has been read.
+enum TcpEnd : uint32_t { kTcpEndOfStream = 0, kTcpReset = 1 };
+
+// Directions in which a connected socket has been shut down.
+enum Shut : uint64_t { kShutReceive = 1, kShutSend = 2 };
+
 struct OpenFile {
   uint32_t kind = 0;
   uint32_t flags = 0;         // O_* of F_GETFL
@@ -170,7 +193,7 @@ struct OpenFile {
   std::string contents;       // pipe contents, unix socket queue, contents of a deleted file
   uint32_t object = 0;        // pipe, pair or shared memory number
   bool writeEnd = false;      // of a pipe; second end of a pair
-  uint64_t count = 0;         // eventfd count, timerfd ticks, pipe size
+  uint64_t count = 0;         // eventfd count, timerfd ticks, pipe size; Shut bits of a connected socket
   uint64_t signalMask = 0;    // signalfd
   int32_t clock = 0;          // timerfd
   uint32_t timerFlags = 0;
@@ -184,6 +207,10 @@ struct OpenFile {
   int32_t ownerType = -1, ownerPid = 0, ownerSignal = 0;
   int32_t flockType = -1;     // LOCK_SH / LOCK_EX, -1 none
   uint32_t mode = 0;          // of a path-bound unix socket
+  std::vector<QueuedMessage> messages;  // where they are more than bytes: datagrams, and streams with descriptors in them
+  uint32_t tcpEnd = 0;        // TcpEnd
+  int64_t connectedTo = -1;   // of a datagram socket: index of the file it sends to
+  std::vector<Membership> memberships;
 };
 
 struct Descriptor {
@@ -268,6 +295,7 @@ struct State {
   std::vector<SharedMemory> sharedMemory;
   std::vector<IpcObject> ipc;
   std::string hostName;
+  uint32_t ownAddress = 0;   // of its pod, in the byte order of the wire: where it wakes with another, its sockets get that
   int64_t monotonicNs = 0, boottimeNs = 0;  // as the application saw them
 };
 

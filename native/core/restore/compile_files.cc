@@ -1,66 +1,40 @@
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 
 #include <algorithm>
-#include <cstddef>
 
 #include "core/image/image.h"
 #include "core/restore/compile.h"
+#include "core/restore/socket_opener.h"
 #include "core/sys/error.h"
 
 namespace appshot {
 
 namespace {
 
-constexpr uint32_t kStatusFlags = O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME;
 constexpr uint32_t kDefaultPipeBytes = 65536;
 
-FileKind kindOf(const OpenFile& file) { return static_cast<FileKind>(file.kind); }
-
 // Opens open file descriptions one by one; each ends above the numbers that the programs use.
-class FileOpener {
+class FileOpener : public Opening {
  public:
-  FileOpener(Compiler& compiler, Tape& tape) : compiler_(compiler), tape_(tape) {}
+  FileOpener(Compiler& compiler, Tape& tape) : Opening(compiler, tape), sockets_(compiler, tape) {}
 
   void openAll() {
     makeSharedMemory();
     const std::vector<OpenFile>& files = compiler_.state.files;
     compiler_.files.assign(files.size(), Slot{});
+    sockets_.openConnections();
     for (uint32_t index = 0; index < files.size(); index++)
       if (compiler_.files[index].number < 0) open(index);
+    sockets_.finish();
   }
 
  private:
-  // Moves a descriptor out of the way, so that the next one gets a low number again.
-  Slot lift(Slot low) {
-    Slot high = tape_.call("move a descriptor", SYS_fcntl, {low, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
-    tape_.call("close a descriptor", SYS_close, {low});
-    return high;
-  }
-
-  uint64_t text(const std::string& value) { return compiler_.region.add(value); }
-  uint64_t bytes(const std::string& value) { return compiler_.region.add(value.data(), value.size()); }
-
-  // As the user that the program runs as: who a unix socket's peer is gets settled when it is made.
-  template <typename Make>
-  void asApplication(Make&& make) {
-    const Credentials& user = compiler_.state.processes.front().threads.front().credentials;
-    bool other = user.uid[1] != 0 || user.gid[1] != 0;
-    if (other) tape_.call("become the program's group", SYS_setresgid, {-1, user.gid[1], -1});
-    if (other) tape_.call("become the program's user", SYS_setresuid, {-1, user.uid[1], -1});
-    make();
-    if (other) tape_.call("become root again", SYS_setresuid, {-1, 0, -1});
-    if (other) tape_.call("become root again", SYS_setresgid, {-1, 0, -1});
-  }
-
   void makeSharedMemory() {
     for (const SharedMemory& memory : compiler_.state.sharedMemory) {
       Slot slot = lift(tape_.call("make shared memory", SYS_memfd_create, {text(memory.name), MFD_CLOEXEC | MFD_ALLOW_SEALING}, true));
@@ -80,6 +54,7 @@ class FileOpener {
   void open(uint32_t index) {
     const OpenFile& file = compiler_.state.files[index];
     Slot& slot = compiler_.files[index];
+    if (SocketOpener::knows(kindOf(file))) return sockets_.open(index);
     switch (kindOf(file)) {
       case FileKind::Regular:
       case FileKind::Fifo: openPath(index); break;
@@ -93,15 +68,8 @@ class FileOpener {
         break;
       }
       case FileKind::Memfd: slot = openMemfd(file); break;
-      case FileKind::UnixPair: openPair(index); break;
-      case FileKind::UnixListen:
-      case FileKind::UnixOther:
-      case FileKind::TcpListen:
-      case FileKind::TcpConnected:
-      case FileKind::TcpOther:
-      case FileKind::Udp:
-      case FileKind::Netlink: slot = openSocket(file); break;
       case FileKind::Inotify: throw Error("unsupported-state", "an inotify watch cannot be restored");
+      default: throw Error("image-invalid", "an open file is of an unknown kind");
     }
   }
 
@@ -152,50 +120,27 @@ class FileOpener {
     return slot;
   }
 
-  // Both ends of a pipe or pair are made at once; the one that nobody holds is closed again.
-  template <typename Make>
-  void openBothEnds(uint32_t index, const char* what, Make&& make) {
+  // Both ends are made at once; the one that nobody holds is closed again.
+  void openPipe(uint32_t index) {
     const OpenFile& file = compiler_.state.files[index];
     uint64_t ends = compiler_.region.reserve(8, 8);
-    make(ends);
-    Slot first = lift(tape_.load(ends)), second = lift(tape_.load(ends + 4));
-    bool firstTaken = false, secondTaken = false;
-    std::vector<std::pair<Slot, uint32_t>> shuts;
+    tape_.call("make a pipe", SYS_pipe2, {ends, O_CLOEXEC});
+    if (file.count != 0 && file.count != kDefaultPipeBytes) tape_.attempt("size a pipe", SYS_fcntl, {tape_.load(ends), F_SETPIPE_SZ, file.count});
+    Slot both[2];
+    for (int end : {0, 1}) both[end] = lift(tape_.load(ends + 4 * static_cast<uint64_t>(end)));
+    bool taken[2] = {false, false};
     for (uint32_t other = index; other < compiler_.state.files.size(); other++) {
       const OpenFile& end = compiler_.state.files[other];
       if (end.kind != file.kind || end.object != file.object) continue;
-      bool& taken = end.writeEnd ? secondTaken : firstTaken;
-      if (taken) throw Error("unsupported-state", std::string("a ") + what + " that was opened more than once; not supported");
-      taken = true;
-      Slot mine = end.writeEnd ? second : first, peer = end.writeEnd ? first : second;
-      compiler_.files[other] = mine;
-      if (!end.contents.empty()) tape_.callExact("refill a pipe or socket", SYS_write, {peer, bytes(end.contents), end.contents.size()}, end.contents.size());
-      shuts.push_back({mine, end.kind == static_cast<uint32_t>(FileKind::UnixPair) ? static_cast<uint32_t>(end.count) : 0});
-      tape_.call("set the flags of a descriptor", SYS_fcntl, {mine, F_SETFL, end.flags & kStatusFlags});
+      int which = end.writeEnd ? 1 : 0;
+      if (taken[which]) throw Error("unsupported-state", "a pipe that was opened more than once; not supported");
+      taken[which] = true;
+      compiler_.files[other] = both[which];
+      if (!end.contents.empty()) tape_.callExact("refill a pipe", SYS_write, {both[1 - which], bytes(end.contents), end.contents.size()}, end.contents.size());
+      tape_.call("set the flags of a descriptor", SYS_fcntl, {both[which], F_SETFL, end.flags & kStatusFlags});
     }
-    for (auto [slot, how] : shuts)  // RCV_SHUTDOWN 1, SEND_SHUTDOWN 2; when all is refilled
-      if (how) tape_.call("shut down a socket", SYS_shutdown, {slot, how - 1});
-    if (!firstTaken) tape_.call("close an end", SYS_close, {first});
-    if (!secondTaken) tape_.call("close an end", SYS_close, {second});
-  }
-
-  void openPipe(uint32_t index) {
-    const OpenFile& file = compiler_.state.files[index];
-    openBothEnds(index, "pipe", [&](uint64_t ends) {
-      tape_.call("make a pipe", SYS_pipe2, {ends, O_CLOEXEC});
-      if (file.count != 0 && file.count != kDefaultPipeBytes) tape_.attempt("size a pipe", SYS_fcntl, {tape_.load(ends), F_SETPIPE_SZ, file.count});
-    });
-  }
-
-  void openPair(uint32_t index) {
-    const OpenFile& file = compiler_.state.files[index];
-    openBothEnds(index, "socket pair", [&](uint64_t ends) {
-      asApplication([&] { tape_.call("make a socket pair", SYS_socketpair, {AF_UNIX, file.socketType | SOCK_CLOEXEC, 0, ends}); });
-    });
-    for (uint32_t other = index; other < compiler_.state.files.size(); other++) {
-      const OpenFile& end = compiler_.state.files[other];
-      if (end.kind == file.kind && end.object == file.object) setOptions(end, compiler_.files[other]);
-    }
+    for (int end : {0, 1})
+      if (!taken[end]) close(both[end]);
   }
 
   Slot openEvent(const OpenFile& file) {
@@ -222,46 +167,7 @@ class FileOpener {
     return slot;
   }
 
-  void setOptions(const OpenFile& file, Slot slot) {
-    for (const SocketOption& option : file.options)
-      tape_.attempt("set a socket option", SYS_setsockopt, {slot, option.level, option.name, bytes(option.value), option.value.size()});
-    if (file.flags & kStatusFlags) tape_.call("set the flags of a descriptor", SYS_fcntl, {slot, F_SETFL, file.flags & kStatusFlags});
-  }
-
-  bool hasAddress(const OpenFile& file) {
-    if (file.family == AF_INET) return file.localAddress.size() >= sizeof(sockaddr_in) && reinterpret_cast<const sockaddr_in*>(file.localAddress.data())->sin_port != 0;
-    if (file.family == AF_INET6) return file.localAddress.size() >= sizeof(sockaddr_in6) && reinterpret_cast<const sockaddr_in6*>(file.localAddress.data())->sin6_port != 0;
-    if (file.family == AF_UNIX) return file.localAddress.size() > sizeof(sa_family_t);
-    return false;
-  }
-
-  Slot openSocket(const OpenFile& file) {
-    Slot slot = lift(tape_.call("make a socket", SYS_socket, {file.family, file.socketType | SOCK_CLOEXEC, file.protocol}, true));
-    setOptions(file, slot);
-    FileKind kind = kindOf(file);
-    // A connection whose other side is not part of the image: an unconnected socket in its place reads as broken.
-    if (kind == FileKind::TcpConnected) return slot;
-    if (hasAddress(file)) {
-      auto* address = reinterpret_cast<const sockaddr_un*>(file.localAddress.data());
-      bool path = file.family == AF_UNIX && address->sun_path[0] != '\0';
-      std::string name = path ? std::string(address->sun_path, ::strnlen(address->sun_path, file.localAddress.size() - offsetof(sockaddr_un, sun_path))) : "";
-      // Its name in the file system came back with the files; bind makes it anew.
-      if (path) tape_.attempt("remove a socket's name", SYS_unlinkat, {AT_FDCWD, text(name), 0});
-      // A TCP socket that neither listens nor is connected may be the rest of a connection, whose address is not to be had.
-      if (kind == FileKind::TcpOther) tape_.attempt("bind a socket", SYS_bind, {slot, bytes(file.localAddress), file.localAddress.size()});
-      else tape_.call("bind a socket", SYS_bind, {slot, bytes(file.localAddress), file.localAddress.size()});
-      const Credentials& owner = compiler_.state.processes.front().threads.front().credentials;
-      if (path) tape_.attempt("own a socket's name", SYS_fchownat, {AT_FDCWD, text(name), owner.uid[3], owner.gid[3], 0});
-      if (path && file.mode) tape_.attempt("set the mode of a socket", SYS_fchmodat, {AT_FDCWD, text(name), file.mode, 0});
-    }
-    if (kind == FileKind::TcpListen || kind == FileKind::UnixListen) asApplication([&] { tape_.call("listen", SYS_listen, {slot, file.backlog}); });
-    if (kind == FileKind::Udp && !file.peerAddress.empty())
-      tape_.attempt("connect a UDP socket", SYS_connect, {slot, bytes(file.peerAddress), file.peerAddress.size()});
-    return slot;
-  }
-
-  Compiler& compiler_;
-  Tape& tape_;
+  SocketOpener sockets_;
 };
 
 // Watches are kept by descriptor number: added by a process that has both the set and the watched file under their numbers.

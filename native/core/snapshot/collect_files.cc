@@ -82,6 +82,16 @@ std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pi
 
 FileCollector::FileCollector(State& state, MemoryCollector& memory, pid_t podInit) : state_(state), memory_(memory), podInit_(podInit) {}
 
+FileCollector::Opened FileCollector::look(pid_t pid, int fd, UniqueFd here) {
+  Opened opened{pid, fd, std::move(here), readLink(fdPath(pid, fd, "fd")), readFile(fdPath(pid, fd, "fdinfo")), 0, 0, 0};
+  struct stat status{};
+  sys("stat fd", [&] { return ::fstat(opened.here.get(), &status); });
+  opened.device = status.st_dev;
+  opened.inode = status.st_ino;
+  opened.mode = status.st_mode;
+  return opened;
+}
+
 std::vector<Descriptor> FileCollector::collect(pid_t pid, std::vector<RecordLock>& locks) {
   locksSeen_.clear();
   std::vector<Descriptor> descriptors;
@@ -89,12 +99,7 @@ std::vector<Descriptor> FileCollector::collect(pid_t pid, std::vector<RecordLock
   for (const std::string& name : listDirectory("/proc/" + std::to_string(pid) + "/fd")) fds.push_back(std::atoi(name.c_str()));
   std::sort(fds.begin(), fds.end());
   for (int fd : fds) {
-    Opened opened{pid, fd, borrow(pid, fd), readLink(fdPath(pid, fd, "fd")), readFile(fdPath(pid, fd, "fdinfo")), 0, 0, 0};
-    struct stat status{};
-    sys("stat fd", [&] { return ::fstat(opened.here.get(), &status); });
-    opened.device = status.st_dev;
-    opened.inode = status.st_ino;
-    opened.mode = status.st_mode;
+    Opened opened = look(pid, fd, borrow(pid, fd));
     bool closeOnExec = std::strtoul(field(opened.info, "flags:").c_str(), nullptr, 8) & O_CLOEXEC;
     collectLocks(opened, locks);
     uint32_t index = describe(std::move(opened));
@@ -227,10 +232,12 @@ void FileCollector::describeAnonymous(const Opened& opened, OpenFile& file) {
 }
 
 void FileCollector::finish() {
+  collectQueues();
   for (uint32_t index = 0; index < state_.files.size(); index++)
     if (state_.files[index].kind == static_cast<uint32_t>(FileKind::Epoll)) resolveEpoll(index);
   resolvePipes();
   resolveUnix();
+  resolveTcp();
 }
 
 void FileCollector::resolveEpoll(uint32_t index) {

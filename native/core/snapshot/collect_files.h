@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -37,6 +38,8 @@ class FileCollector {
     uint32_t mode;
   };
 
+  // `here`: descriptor `fd` of process `pid`, in this process.
+  static Opened look(pid_t pid, int fd, UniqueFd here);
   void collectLocks(const Opened& opened, std::vector<RecordLock>& locks);
   uint32_t describe(Opened opened);
   void describeRegular(const Opened& opened, OpenFile& file);
@@ -44,10 +47,19 @@ class FileCollector {
   void describeAnonymous(const Opened& opened, OpenFile& file);
   void describeSocket(const Opened& opened, OpenFile& file);
   void describeUnix(const Opened& opened, OpenFile& file);
+  static uint32_t modeOfName(const Opened& opened, const OpenFile& file);
   void describeInet(const Opened& opened, OpenFile& file);
+  void describeNetlink(const Opened& opened, OpenFile& file);
+  void describeTcp(const Opened& opened, OpenFile& file);
+  // A descriptor of this process that came with a message over descriptor `over`.
+  uint32_t describePassed(int over, UniqueFd passed);
+  void collectQueues();
   void resolveEpoll(uint32_t index);
   void resolvePipes();
   void resolveUnix();
+  void resolveTcp();
+  void resolveHalf(uint32_t index);
+  std::string onItsWay(uint32_t from, uint32_t to) const;
   uint32_t objectNumber(uint64_t inode);
 
   State& state_;
@@ -59,6 +71,7 @@ class FileCollector {
   std::map<std::pair<pid_t, int>, uint32_t> byDescriptor_;
   std::map<uint64_t, UnixPeer> unixPeers_;                // by inode
   bool unixPeersRead_ = false;
+  std::optional<std::vector<Membership>> multicastGroups_;  // that anybody in the pod has joined
   std::set<std::string> locksSeen_;                       // fdinfo shows a lock at every descriptor of its file
 };
 

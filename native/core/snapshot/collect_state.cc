@@ -74,6 +74,7 @@ State collectState(StoppedTree& tree, const Pod& pod, const std::map<pid_t, Proc
   State state;
   state.environment = readEnvironment();
   MemoryCollector memory(state);
+  state.ownAddress = pod.farmIp.s_addr;
   FileCollector files(state, memory, pod.init);
   for (StoppedProcess& stopped : tree.processes()) {
     if (stopped.zombie) continue;  // found again among its parent's children

@@ -11,17 +11,12 @@ const refused: Readonly<Record<string, RegExp>> = {
   memfd_half_sealed: /memfd half sealed is sealed against future writing; not supported/,
   own_seccomp: /\(victims\) has a seccomp filter of its own; not supported/,
   pidfd_open_child: /fd \d+ is a pidfd; not supported/,
-  passed_descriptor: /fd \d+ is a unix socket with descriptors on their way; not supported/,
   pipe_packets: /fd \d+ is a pipe in packet mode with data in it; not supported/,
   posix_queue: /fd \d+ is the POSIX message queue \/of the victim; not supported/,
   proc_file: /fd \d+ is the file \/proc\/\d+\/status; not supported/,
-  socketpair_datagrams: /fd \d+ is a unix datagram socket with messages waiting; not supported/,
   traced_child: /is being traced by another process; not supported/,
   unix_backlog: /fd \d+ is a unix socket with connections that wait to be accepted; not supported/,
 };
-
-/** What is known not to come back as it was: the test tells when one does, and is then to be struck from this list. */
-const open: ReadonlySet<string> = new Set(['tcp_chain']);
 
 const farm = new VictimFarm();
 test.before(() => farm.start());
@@ -31,8 +26,7 @@ test.serial('every kind of state sleeps, wakes twice and is cloned as it was', a
   t.timeout(600_000);
   for (const name of (await farm.names()).filter((each) => !(each in refused))) {
     const wrong = await farm.sleepAndClone(name);
-    if (open.has(name)) t.not(wrong, '', `${name} works now`);
-    else t.is(wrong, '', name);
+    t.is(wrong, '', name);
     t.log(`${name}: ${wrong === '' ? 'as it was' : wrong}`);
   }
 });

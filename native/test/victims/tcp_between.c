@@ -1,0 +1,84 @@
+/* TCP between two processes of the instance, by the pod's own address: names of both ends, options, readiness in an epoll set. */
+#include "victim.h"
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+VICTIM(tcp_between)
+
+static int listener, client, set;
+static struct sockaddr_in mine, theirs;
+static struct helper server;
+
+static struct in_addr own_address(void) {
+  struct ifaddrs *all;
+  struct in_addr found = {htonl(INADDR_LOOPBACK)};
+  MUST(getifaddrs(&all));
+  for (struct ifaddrs *each = all; each; each = each->ifa_next)
+    if (each->ifa_addr && each->ifa_addr->sa_family == AF_INET && !(each->ifa_flags & IFF_LOOPBACK)) found = ((struct sockaddr_in *)each->ifa_addr)->sin_addr;
+  freeifaddrs(all);
+  return found;
+}
+
+static int accepted;
+
+static const char *take(void) {
+  accepted = accept(listener, NULL, NULL);
+  close(listener);
+  EXPECT(accepted >= 0);
+  EXPECT_EQUAL(send(accepted, "from the start", 14, MSG_NOSIGNAL), 14);
+  return NULL;
+}
+
+/* In the child: echoes one message, and sends the next that will wait. */
+static const char *echo(void) {
+  char text[32];
+  ssize_t n = recv(accepted, text, sizeof text, 0);
+  EXPECT_EQUAL(n, 4);
+  EXPECT_EQUAL(send(accepted, "from the start", 14, MSG_NOSIGNAL), 14);
+  return NULL;
+}
+
+static void setup(void) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(7006), .sin_addr = own_address()};
+  socklen_t size = sizeof mine;
+  int yes = 1;
+  listener = MUST(socket(AF_INET, SOCK_STREAM, 0));
+  MUST(bind(listener, (struct sockaddr *)&address, sizeof address));
+  MUST(listen(listener, 5));
+  client = MUST(socket(AF_INET, SOCK_STREAM, 0));
+  MUST(connect(client, (struct sockaddr *)&address, sizeof address));
+  MUST(setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes));
+  server = start_helper(take, echo);
+  MUST(getsockname(client, (struct sockaddr *)&mine, &size));
+  MUST(getpeername(client, (struct sockaddr *)&theirs, &size));
+  set = MUST(epoll_create1(0));
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = 77};
+  MUST(epoll_ctl(set, EPOLL_CTL_ADD, client, &event));
+}
+
+static const char *check(void) {
+  char text[32];
+  struct sockaddr_in now;
+  struct epoll_event event;
+  socklen_t size = sizeof now;
+  int value = 0;
+  EXPECT_EQUAL(epoll_wait(set, &event, 1, 5000), 1);
+  EXPECT_EQUAL(event.data.u64, 77);
+  EXPECT_EQUAL(recv(client, text, sizeof text, 0), 14);
+  EXPECT_EQUAL(getsockname(client, (struct sockaddr *)&now, &size), 0);
+  EXPECT_EQUAL(now.sin_port, mine.sin_port);
+  EXPECT_EQUAL(now.sin_addr.s_addr, own_address().s_addr);
+  EXPECT_EQUAL(getpeername(client, (struct sockaddr *)&now, &size), 0);
+  EXPECT_EQUAL(now.sin_port, theirs.sin_port);
+  size = sizeof value;
+  EXPECT_EQUAL(getsockopt(client, IPPROTO_TCP, TCP_NODELAY, &value, &size), 0);
+  EXPECT_EQUAL(value, 1);
+  EXPECT_EQUAL(send(client, "more", 4, MSG_NOSIGNAL), 4);
+  const char *why = ask_helper(&server);
+  if (why) return why;
+  /* The port can be listened on again, as before. */
+  return NULL;
+}
