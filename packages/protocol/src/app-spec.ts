@@ -24,10 +24,26 @@ export const ScaleSpec = z.strictObject({
 });
 export type ScaleSpec = z.infer<typeof ScaleSpec>;
 
+const portNumber = z.number().int().min(1).max(65_535);
+
+/** A TCP port of the app that the farm offers on one port of its own, in front of all instances. */
+export const ExposedPort = z.strictObject({
+  /** Where the app listens, inside. */
+  port: portNumber,
+  /** UDP has no connections that could be held, spread or counted. */
+  protocol: z.enum(['tcp']).default('tcp'),
+  /** The farm's port; one of the farm's own range without it. The app keeps it until it is removed. */
+  farmPort: portNumber.optional(),
+  /** A connection without a byte either way for so long is closed, so that the app can sleep; 0: never. Milliseconds. */
+  silentMs: z.number().int().min(0).max(86_400_000).default(0),
+});
+export type ExposedPort = z.infer<typeof ExposedPort>;
+
 /** What a user deploys, with every default filled in. */
 export const AppSpec = z.strictObject({
   name: AppName,
-  hosts: z.array(HostName).min(1).max(100),
+  /** May be left out by an app that only exposes TCP ports. */
+  hosts: z.array(HostName).max(100).default([]),
   command: z.array(z.string().min(1)).min(1),
   /** Absolute when it reaches the registry; relative to the app file in the file. */
   cwd: absolutePath,
@@ -36,6 +52,8 @@ export const AppSpec = z.strictObject({
   user: z.string().min(1).optional(),
   /** TCP port on which the app listens, inside. */
   port: z.number().int().min(1).max(65_535),
+  /** An open connection counts as a request in flight: the app is idle when there is none. */
+  expose: z.array(ExposedPort).max(20).default([]),
   ready: z.strictObject({
     /** Path that has to answer with a status below 500; without it an open port is enough. */
     http: z.string().startsWith('/').optional(),

@@ -112,6 +112,8 @@ export type RouteInstance = z.infer<typeof RouteInstance>;
 export const Route = z.object({
   app: AppName,
   hosts: z.array(z.string()),
+  /** Ports of the farm, and where each instance listens for what comes there. */
+  exposed: z.array(z.object({ farmPort: z.number().int(), port: z.number().int(), silentMs: z.number().int() })).default([]),
   concurrency: z.number().int().positive(),
   /** How long a request may wait for a wake. */
   holdMs: z.number().int().positive(),

@@ -55,9 +55,9 @@ export class Apps {
     return hashes.map(({ name, hash }) => this.#recordOf(name, hash)).filter((record) => record !== undefined);
   }
 
-  /** Frees its host names; its instances stay until they are stopped. False when there is no such app. */
+  /** Frees its host names and farm ports; its instances stay until they are stopped. False when there is no such app. */
   async remove(name: string): Promise<boolean> {
-    const names = [keys.apps, keys.app(name), keys.hosts, keys.routeFeed, keys.routeCounter];
+    const names = [keys.apps, keys.app(name), keys.hosts, keys.routeFeed, keys.routeCounter, keys.farmPorts];
     return (await this.#door.script('remove-app', names, [name])) === 1;
   }
 

@@ -8,6 +8,7 @@ export type { Images } from './images.js';
 export type { Instances, InstancePatch, NewInstance, Transition, WakeClaim } from './instances.js';
 export type { IpPool, Ips } from './ips.js';
 export type { Nodes } from './nodes.js';
+export type { FarmPort, Ports } from './ports.js';
 export { Registry } from './registry.js';
 export { routeOf } from './route-of.js';
 export type { Routes } from './routes.js';

@@ -20,6 +20,8 @@ export const keys = {
   appPrefix: `${prefix}app:`,
   /** Hash: host -> app. */
   hosts: `${prefix}hosts`,
+  /** Hash: farm port -> app and port behind it, a space between. */
+  farmPorts: `${prefix}ports`,
   /** Hash: app -> last version; outlives the app. */
   versions: `${prefix}versions`,
   /** Hash: AID -> app. */

@@ -5,7 +5,7 @@ export const scriptNames = [
   'next-aids', 'raise-aid-floor',
   'lease-addresses', 'release-addresses', 'claim-addresses',
   'put-app', 'remove-app', 'set-template', 'set-trial',
-  'create-instance', 'transition-instance', 'claim-wake', 'list-instances',
+  'create-instance', 'transition-instance', 'claim-wake', 'claim-ports', 'list-instances',
   'read-routes',
 ] as const;
 export type ScriptName = (typeof scriptNames)[number];

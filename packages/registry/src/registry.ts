@@ -6,6 +6,7 @@ import { Images } from './images.js';
 import { Instances } from './instances.js';
 import { Ips } from './ips.js';
 import { Nodes } from './nodes.js';
+import { Ports } from './ports.js';
 import type { RedisDoor } from './redis-door.js';
 import { Routes } from './routes.js';
 import { SpecReader } from './spec-reader.js';
@@ -17,6 +18,7 @@ import { SpecReader } from './spec-reader.js';
 export class Registry {
   readonly aids: Aids;
   readonly ips: Ips;
+  readonly ports: Ports;
   readonly apps: Apps;
   readonly instances: Instances;
   readonly nodes: Nodes;
@@ -30,6 +32,7 @@ export class Registry {
     this.#door = door;
     this.aids = new Aids(door);
     this.ips = new Ips(door);
+    this.ports = new Ports(door);
     const specs = new SpecReader();
     this.apps = new Apps(door, specs);
     this.instances = new Instances(door);

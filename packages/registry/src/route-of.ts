@@ -8,6 +8,7 @@ export function routeOf(spec: AppSpec, instances: readonly InstanceRecord[], tri
   return {
     app: spec.name,
     hosts: spec.hosts,
+    exposed: spec.expose.flatMap(({ port, farmPort, silentMs }) => (farmPort === undefined ? [] : [{ farmPort, port, silentMs }])),
     concurrency: spec.scale.concurrency,
     holdMs: spec.ready.withinMs + holdExtraMs,
     instances: instances

@@ -55,7 +55,7 @@ test('a route has what a gateway needs, with every instance', async (t) => {
   const aid = await deploy(registry, 'shop');
   await toReady(registry, aid);
   const { routes, revision } = await registry.routes.load();
-  t.deepEqual(routes, [{ app: 'shop', hosts: ['shop.localhost'], concurrency: 50, holdMs: 35_000, trial: null, instances: [{ aid, state: 'ready', epoch: 2, version: 1, endpoint: { ip: '10.9.0.2', port: 3000 } }] }]);
+  t.deepEqual(routes, [{ app: 'shop', hosts: ['shop.localhost'], exposed: [], concurrency: 50, holdMs: 35_000, trial: null, instances: [{ aid, state: 'ready', epoch: 2, version: 1, endpoint: { ip: '10.9.0.2', port: 3000 } }] }]);
   t.regex(revision, /^\d+-\d+$/);
 });
 

@@ -15,6 +15,10 @@ export const SchedulerConfig = z.strictObject({
   /** Further names under which the control API may be called, separated by commas; addresses, localhost and this machine's name always may. */
   apiHosts: z.string().default('').transform((text) => text.split(',').map((name) => name.trim().toLowerCase()).filter((name) => name !== '')),
 
+  /** Farm ports that are given to apps which expose a port and name none; first and last. */
+  exposeFirst: z.coerce.number().int().min(1).max(65_535).default(21_000),
+  exposeLast: z.coerce.number().int().min(1).max(65_535).default(21_999),
+
   /** How often every app is looked at; edges in its traffic are looked at at once. */
   tickMs: ms(200),
   /** How often nodes are compared with the registry. */

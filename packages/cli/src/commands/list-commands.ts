@@ -19,7 +19,8 @@ export const instanceColumns = (now: number): Column<InstanceListing>[] => [
 
 const appColumns = (now: number): Column<AppRecord>[] => [
   { title: 'app', cell: ({ spec }) => spec.name },
-  { title: 'hosts', cell: ({ spec }) => spec.hosts.join(', ') },
+  { title: 'hosts', cell: ({ spec }) => spec.hosts.join(', ') || '-' },
+  { title: 'exposed', cell: ({ spec }) => spec.expose.map(({ farmPort, port }) => `${farmPort} to ${port}`).join(', ') || '-' },
   { title: 'version', cell: ({ version }) => String(version), right: true },
   { title: 'on trial', cell: ({ trial }) => (trial === null ? '-' : `${trial.version} at ${trial.percent} %`) },
   { title: 'before', cell: ({ previous }) => String(previous?.version ?? '-'), right: true },

@@ -1,7 +1,8 @@
-import { AppName, AppRecord } from '@appshot/protocol';
+import { AppName, AppRecord, type AppSpec } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import { z } from 'zod';
 import { parseAppFile, type ParsedAppFile } from '../app-file/parse-app-file.js';
+import { pathText } from '../app-file/problem.js';
 import type { Farm } from '../farm.js';
 import { deployApp, whileDeploying } from '../ops/deploy-app.js';
 import { removeApp } from '../ops/remove-app.js';
@@ -57,9 +58,14 @@ export function appRoutes(farm: Farm): ApiRoute[] {
 
 /** What only the farm can see wrong with an app file is shown at its line too. */
 function withLine(error: FarmError, { spec, lineOf }: ParsedAppFile): FarmError {
-  const host = error.facts?.['host'];
-  if (error.code !== 'host-taken' || typeof host !== 'string') return error;
-  const index = spec.hosts.indexOf(host);
-  const problem = { line: lineOf(['hosts', index]), path: `hosts[${index}]`, problem: error.message, allowed: 'host names of no other app' };
-  return new FarmError('host-taken', `line ${problem.line}: ${error.message}`, { facts: { ...error.facts, problems: [problem] }, cause: error });
+  const at = placeOf(error, spec);
+  if (at === null) return error;
+  const problem = { line: lineOf(at.path), path: pathText(at.path), problem: error.message, allowed: at.allowed };
+  return new FarmError(error.code, `line ${problem.line}: ${error.message}`, { facts: { ...error.facts, problems: [problem] }, cause: error });
+}
+
+function placeOf({ code, facts }: FarmError, spec: AppSpec): { path: PropertyKey[]; allowed: string } | null {
+  if (code === 'host-taken') return { path: ['hosts', spec.hosts.indexOf(String(facts?.['host']))], allowed: 'host names of no other app' };
+  const index = spec.expose.findIndex(({ farmPort }) => farmPort !== undefined && farmPort === facts?.['farmPort']);
+  return code === 'port-in-use' && index >= 0 ? { path: ['expose', index, 'farmPort'], allowed: 'a farm port of no other app, or none' } : null;
 }

@@ -1,4 +1,4 @@
-import { agentCalls } from '@appshot/protocol';
+import { agentCalls, type InstanceRecord } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 
@@ -22,13 +22,19 @@ export async function resourceIdsOf(farm: Farm, aid: string): Promise<{ aid: str
   const found = await farm.bus.call(agentCalls(instance.node).inspect, { id: aid });
   const told = found['rids'];
   const rids = Array.isArray(told) ? (told as ResourceId[]) : [...endpointIds(farm, instance.app, instance.endpoint), ...processIds(found['processes'])];
-  return { aid, node: instance.node, rids };
+  return { aid, node: instance.node, rids: [...rids, ...(await exposedIds(farm, instance))] };
 }
 
 function endpointIds(farm: Farm, app: string, endpoint: { ip: string; port: number } | undefined): ResourceId[] {
   if (endpoint === undefined) return [];
   const port = farm.view.of(app).record?.spec.port ?? endpoint.port;
   return [{ type: 'port', virtual: port, system: `${endpoint.ip}:${endpoint.port}` }];
+}
+
+/** What comes to a port of the farm goes on to this instance, among others of its app. */
+async function exposedIds(farm: Farm, { app, endpoint }: InstanceRecord): Promise<ResourceId[]> {
+  const ports = await farm.registry.ports.ofApp(app);
+  return ports.map(({ farmPort, port }) => ({ type: 'farm port', virtual: endpoint === undefined ? port : `${endpoint.ip}:${port}`, system: farmPort }));
 }
 
 /** An engine that lists its processes says of each its pid inside and outside. */

@@ -14,9 +14,16 @@ export interface Finding {
 /** Checks an app file's values, every problem at once. */
 export function checkAppFile(value: unknown): { file: AppFile; findings: [] } | { file: null; findings: Finding[] } {
   const parsed = AppFile.safeParse(value, { reportInput: true });
-  if (!parsed.success) return { file: null, findings: parsed.error.issues.flatMap(findingsOf) };
-  const findings = clashes(parsed.data);
+  const unreachable = reachable(value) ? [] : [{ path: ['hosts'], problem: 'is missing', allowed: 'a list of host names; none where ports are exposed' }];
+  if (!parsed.success) return { file: null, findings: [...unreachable, ...parsed.error.issues.flatMap(findingsOf)] };
+  const findings = [...unreachable, ...clashes(parsed.data)];
   return findings.length > 0 ? { file: null, findings } : { file: parsed.data, findings: [] };
+}
+
+/** Whether a visitor could come: by a host name or by an exposed port. */
+function reachable(value: unknown): boolean {
+  const { hosts, expose } = (value ?? {}) as { hosts?: unknown; expose?: unknown };
+  return [hosts, expose].some((names) => names !== undefined && !(Array.isArray(names) && names.length === 0));
 }
 
 function findingsOf(issue: z.core.$ZodIssue): Finding[] {
@@ -60,6 +67,7 @@ function clashes(file: AppFile): Finding[] {
   if (file.scale.min > 0 && typeof file.scale.idleMs === 'number') {
     findings.push({ path: ['scale', 'idleMs'], problem: `idleMs has no effect with min ${file.scale.min}: the site is never put to sleep`, allowed: 'min: 0, or no idleMs' });
   }
+  findings.push(...twice(file.expose.map(({ port }) => port), 'port'), ...twice(file.expose.map(({ farmPort }) => farmPort), 'farmPort'));
   file.hosts.forEach((host, index) => {
     if (file.hosts.indexOf(host) < index) findings.push({ path: ['hosts', index], problem: `${host} is named twice`, allowed: 'each host name once' });
   });
@@ -68,6 +76,11 @@ function clashes(file: AppFile): Finding[] {
     if (paths.indexOf(path) < index) findings.push({ path: ['volumes', index], problem: `two volumes at ${path}`, allowed: 'each path once' });
   });
   return findings;
+}
+
+function twice(ports: readonly (number | undefined)[], key: 'port' | 'farmPort'): Finding[] {
+  return ports.flatMap((port, index) =>
+    (port === undefined || ports.indexOf(port) === index ? [] : [{ path: ['expose', index, key], problem: `${port} is named twice`, allowed: 'each port once' }]));
 }
 
 /** A value as it would stand in the file, cut short. */

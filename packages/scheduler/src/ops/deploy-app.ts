@@ -23,11 +23,13 @@ export interface DeployWish {
  * Deploys an app and waits until its first instance is ready. An app that is deployed already gets a new version beside the
  * old, with a template of its own; then requests go to it, and the old one goes, or both serve while it is on trial. A
  * version that does not become ready changes nothing.
- * @throws FarmError `host-taken`, what the launch failed with, `unavailable` (another deploy of it takes too long)
+ * @throws FarmError `host-taken`, `port-in-use` (a farm port), what the launch failed with, `unavailable` (another deploy of it takes too long)
  */
-export async function deployApp(farm: Farm, spec: AppSpec, { keepSame, percent }: DeployWish): Promise<AppRecord> {
-  return whileDeploying(farm, spec.name, async () => {
-    const before = await farm.registry.apps.get(spec.name);
+export async function deployApp(farm: Farm, wanted: AppSpec, { keepSame, percent }: DeployWish): Promise<AppRecord> {
+  return whileDeploying(farm, wanted.name, async () => {
+    const before = await farm.registry.apps.get(wanted.name);
+    const { exposeFirst: first, exposeLast: last } = farm.config;
+    const spec = { ...wanted, expose: await farm.registry.ports.claim(wanted.name, wanted.expose, { first, last }) };
     const instances = await farm.registry.instances.ofApp(spec.name);
     const serves = instances.some((one) => one.version === before?.version && one.state !== 'failed' && one.state !== 'stopping');
     if (before === undefined) return deployFirst(farm, spec);
@@ -47,16 +49,17 @@ export async function whileDeploying<T>(farm: Farm, app: string, work: () => Pro
 
 async function deployFirst(farm: Farm, spec: AppSpec): Promise<AppRecord> {
   const askedAt = performance.now();
-  const app = await farm.registry.apps.put(spec, farm.now());
-  forgetFailures(farm, spec.name);
   try {
+    const app = await farm.registry.apps.put(spec, farm.now());
+    forgetFailures(farm, spec.name);
     const record = await firstInstance(farm, app);
     await becomeReady(farm, spec, record, { because: record.reason, askedAt });
+    return app;
   } catch (error) {
     await farm.registry.apps.remove(spec.name);
+    await farm.registry.ports.release(spec.name);
     throw error;
   }
-  return app;
 }
 
 /** A visitor may have been quicker than the deploy: then its launch is the first. */

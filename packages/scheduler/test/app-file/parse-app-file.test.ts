@@ -71,6 +71,16 @@ test('values that do not go together are refused', (t) => {
   t.like(problemsOf('name: a\nhosts:\n  - a.x\n  - a.x\ncommand: [x]\nport: 80\n')[0], { line: 4, path: 'hosts[1]', problem: 'a.x is named twice' });
 });
 
+test('a port is exposed over TCP, on a farm port if one is wished for; UDP is refused by name, a port twice too', (t) => {
+  const { spec } = parseAppFile('name: a\ncommand: [x]\nport: 80\nexpose:\n  - port: 5432\n  - { port: 80, protocol: tcp, farmPort: 15432, silentMs: 60000 }\n', '/');
+  t.deepEqual(spec.hosts, [], 'it need not have a host name');
+  t.deepEqual(spec.expose, [{ port: 5432, protocol: 'tcp', silentMs: 0 }, { port: 80, protocol: 'tcp', farmPort: 15432, silentMs: 60_000 }]);
+  const [udp] = problemsOf(`${least}expose:\n  - port: 53\n    protocol: udp\n`);
+  t.like(udp, { line: 7, path: 'expose[0].protocol' });
+  t.regex(udp!.problem + udp!.allowed, /"udp".*tcp/);
+  t.like(problemsOf(`${least}expose:\n  - port: 53\n  - port: 53\n`)[0], { line: 7, path: 'expose[1].port', problem: '53 is named twice' });
+});
+
 test('broken YAML and doubled keys are refused with their line', (t) => {
   t.is(problemsOf('name: a\nhosts: [a\n')[0]?.line, 3);
   t.like(problemsOf('name: a\nport: 1\nport: 2\n')[0], { line: 3, problem: 'Map keys must be unique' });
