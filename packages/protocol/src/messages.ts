@@ -29,7 +29,7 @@ export type Envelope = z.infer<typeof Envelope>;
 // ---- gateway -> scheduler ------------------------------------------------------------------------------------------
 
 const WakeReply = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('ready'), aid: Aid, epoch: Epoch, endpoint: Endpoint, how: z.enum(['restore', 'launch', 'clone', 'already']), phases: Phases }),
+  z.object({ kind: z.literal('ready'), aid: Aid, epoch: Epoch, endpoint: Endpoint, how: z.enum(['restore', 'launch', 'clone', 'unpark', 'already']), phases: Phases }),
   z.object({ kind: z.literal('refused'), because: z.string(), retryAfterS: z.number().int().positive() }),
 ]);
 export type WakeReply = z.infer<typeof WakeReply>;
@@ -107,6 +107,8 @@ const callsByVerb = {
   park: call('park', 30_000, Target, z.object({})),
   /** Lets a parked instance run again. Well below a millisecond on the node. */
   unpark: call('unpark', 30_000, Target.extend({ spec: AppSpec }), Started),
+  /** Keeps a template's memory resident in its zygote, so that a clone is a fork, or lets it go. */
+  warm: call('warm', 30_000, z.object({ app: AppName, image: z.string(), resident: z.boolean() }), z.object({})),
   stop: call('stop', 60_000, Target.extend({ removeImage: z.boolean() }), z.object({ exited: z.boolean() })),
   removeImage: call('removeImage', 60_000, z.object({ image: z.string() }), z.object({})),
   /** Everything known of an instance or image, as the engine prints it. */

@@ -91,6 +91,8 @@ export const NodeLoad = z.object({
     /** CPUs used since the last report; 1 is one CPU all of the time. */
     cpuUsed: z.number(),
   })),
+  /** Templates whose memory is resident there. */
+  zygotes: z.array(z.object({ app: AppName, image: z.string() })).default([]),
 });
 export type NodeLoad = z.infer<typeof NodeLoad>;
 
@@ -134,7 +136,7 @@ export type RouteChange = z.infer<typeof RouteChange>;
 export const FarmEvent = z.object({
   at: Millis,
   type: z.enum([
-    'deployed', 'removed', 'launched', 'woken', 'slept', 'cloned', 'templated', 'retired', 'stopped',
+    'deployed', 'removed', 'launched', 'woken', 'slept', 'cloned', 'parked', 'unparked', 'templated', 'retired', 'stopped',
     'shifted', 'rolled-back', 'drain-cancelled', 'failed', 'refused', 'adopted', 'lost', 'role-started', 'role-died',
   ]),
   app: AppName.nullable(),

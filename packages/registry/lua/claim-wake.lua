@@ -1,6 +1,6 @@
 --[[
 Decides, for everybody who wants an app awake at the same time, who does what. Exactly one is told `claimed`; the state
-has then changed already (asleep -> restoring, or draining -> ready), its epoch moved on, and the route feed knows.
+has then changed already (asleep -> restoring, parked -> unparking, or draining -> ready), its epoch moved on, and the route feed knows.
 A repetition of the same operation gets the same answer.
 KEYS  1 the app's instances (hash AID -> JSON), 2 feed, 3 feed counter
 ARGV  1 app, 2 operation, 3 now, 4 reason
@@ -8,7 +8,9 @@ returns {'ready' | 'claimed' | 'pending', record} | {'none'}
 ]]
 --@include announce
 -- The better the state, the sooner a visitor is answered. Not in the list: nothing to wait for.
-local rank = { ready = 1, draining = 2, restoring = 3, launching = 3, cloning = 3, snapshotting = 4, asleep = 5 }
+-- One that sleeps goes before one that is parked, though that is slower: it has the memory that the visitor left there.
+local rank = { ready = 1, draining = 2, restoring = 3, launching = 3, cloning = 3, unparking = 3, snapshotting = 4, asleep = 5, parked = 6 }
+local next = { draining = 'ready', asleep = 'restoring', parked = 'unparking' }
 
 local function better(a, b)
   if rank[a.state] ~= rank[b.state] then return rank[a.state] < rank[b.state] end
@@ -25,9 +27,9 @@ for _, known in ipairs(redis.call('HVALS', KEYS[1])) do
 end
 if not best then return {'none'} end
 if best.state == 'ready' then return {'ready', json} end
-if best.state ~= 'draining' and best.state ~= 'asleep' then return {'pending', json} end
+if not next[best.state] then return {'pending', json} end
 
-best.state = best.state == 'draining' and 'ready' or 'restoring'
+best.state = next[best.state]
 best.epoch = best.epoch + 1
 best.since = tonumber(ARGV[3])
 best.reason = ARGV[4]

@@ -42,7 +42,7 @@ export interface InstancePatch {
 export type WakeClaim =
   /** Somebody answers already. */
   | { kind: 'ready'; record: InstanceRecord }
-  /** The caller, and nobody else, has to act: restore what is `restoring` now; nothing more to do where it is `ready` now. */
+  /** The caller, and nobody else, has to act: restore or unpark what is `restoring` or `unparking` now; nothing more to do where it is `ready` now. */
   | { kind: 'claimed'; record: InstanceRecord }
   /** Somebody else is restoring, launching, cloning or snapshotting it. */
   | { kind: 'pending'; record: InstanceRecord }

@@ -87,7 +87,7 @@ test('a visitor during each state', async (t) => {
   const { registry } = await registryOf(t);
   const expected: Record<Exclude<InstanceState, 'gone'>, [string, string?]> = {
     ready: ['ready', 'ready'], draining: ['claimed', 'ready'], asleep: ['claimed', 'restoring'],
-    restoring: ['pending', 'restoring'], launching: ['pending', 'launching'], cloning: ['pending', 'cloning'], snapshotting: ['pending', 'snapshotting'],
+    parked: ['claimed', 'unparking'], unparking: ['pending', 'unparking'], restoring: ['pending', 'restoring'], launching: ['pending', 'launching'], cloning: ['pending', 'cloning'], snapshotting: ['pending', 'snapshotting'],
     stopping: ['none'], failed: ['none'],
   };
   for (const [state, [kind, after]] of Object.entries(expected)) {

@@ -5,6 +5,7 @@ import { registryOf } from './support/registry-of.js';
 const loadOf = (node: string, at: number): NodeLoad => ({
   node, at, cpus: 2, cpuUsed: 0.5, memoryTotalBytes: 8e9, memoryAvailableBytes: 4e9, pressure: null, slotsFree: 8,
   instances: [{ aid: 'a0000000000001', epoch: 3, pids: 2, memoryBytes: 1e7, cpuUsed: 0.1 }],
+  zygotes: [{ app: 'shop', image: 'a0000000000001' }],
 });
 
 test('a node is known by its last heartbeat', async (t) => {

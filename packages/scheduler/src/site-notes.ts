@@ -1,5 +1,6 @@
 import type { AppName, Millis } from '@appshot/protocol';
 import type { Desired } from './policy/decide-shrink.js';
+import type { Growth } from './policy/decide-tiers.js';
 
 /** What a scheduler keeps in mind of one app between two looks at it. Lost with the scheduler, and that does no harm. */
 export interface SiteNotes {
@@ -7,6 +8,8 @@ export interface SiteNotes {
   readonly observedSince: Millis;
   desired: Desired[];
   lastGrownAt: Millis | null;
+  /** How many instances were added to it lately, and when. */
+  growth: Growth[];
   /** Not put to sleep before this time: it was busy, or could not be saved. */
   sleepNotBefore: Millis;
   /** Times that it could not be saved, one after the other. */
@@ -36,7 +39,7 @@ export class SiteMemory {
     let notes = this.#notes.get(app);
     if (notes === undefined) {
       notes = {
-        observedSince: now, desired: [], lastGrownAt: null, sleepNotBefore: 0, sleepFailures: 0, wakeMs: firstWakeMs, memoryBytes: 0,
+        observedSince: now, desired: [], lastGrownAt: null, growth: [], sleepNotBefore: 0, sleepFailures: 0, wakeMs: firstWakeMs, memoryBytes: 0,
         templateImpossible: null, templateNotBefore: 0, templateFailures: 0, startFailures: 0, startNotBefore: 0, startError: null,
       };
       this.#notes.set(app, notes);

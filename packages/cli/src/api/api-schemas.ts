@@ -13,6 +13,8 @@ export const InstanceListing = z.object({
   memoryBytes: z.number(),
   since: Millis,
   reason: z.string(),
+  tier: z.enum(['awake', 'parked', 'image']),
+  zygote: z.boolean(),
 });
 export type InstanceListing = z.infer<typeof InstanceListing>;
 

@@ -30,10 +30,12 @@ export function addInstanceCommands(program: Command): void {
   addTargetVerb(program, 'stop', { description: 'end an app\'s instances or one instance for good', doing: 'stopping', done: 'gone' });
   apiCommand(program, 'clone <app>', 'make more instances from the app\'s template')
     .requiredOption('--count <n>', 'how many', wholeNumber)
-    .action(async (app: string, options: ApiOptions & { count: number }) => {
+    .option('--parked', 'frozen before they serve anybody: a wake or more load lets them run within a millisecond')
+    .action(async (app: string, options: ApiOptions & { count: number; parked?: true }) => {
       const { api, json, print } = contextOf(options);
-      const outcomes = await withProgress(`cloning ${app}`, () => api.post('/clone', { app, count: options.count }, Outcomes), { quiet: json });
-      print(outcomes, linesOf(outcomes, 'ready'));
+      const parked = options.parked === true;
+      const outcomes = await withProgress(`cloning ${app}`, () => api.post('/clone', { app, count: options.count, parked }, Outcomes), { quiet: json });
+      print(outcomes, linesOf(outcomes, parked ? 'parked' : 'ready'));
     });
   apiCommand(program, 'move <aid>', 'move an instance to another node')
     .requiredOption('--to <node>', 'where to')

@@ -9,6 +9,7 @@ export const instanceColumns = (now: number): Column<InstanceListing>[] => [
   { title: 'aid', cell: (row) => row.aid },
   { title: 'app', cell: (row) => row.app },
   { title: 'state', cell: (row) => row.state },
+  { title: 'tier', cell: (row) => (row.zygote ? `${row.tier}+zygote` : row.tier) },
   { title: 'node', cell: (row) => row.node },
   { title: 'address', cell: (row) => (row.ip === null || row.port === null ? '-' : `${row.ip}:${row.port}`) },
   { title: 'pids', cell: (row) => String(row.pids), right: true },

@@ -26,7 +26,7 @@ export interface SiteOptions {
 
 /** One app in this gateway: its instances, who waits for one, and what is counted. Times are by `performance.now()`. */
 /** How an instance came to be ready, by the state that it was last seen in; the feed may skip what passed quickly. */
-const howBy: Partial<Record<InstanceState, string>> = { asleep: 'restore', restoring: 'restore', launching: 'launch', cloning: 'clone' };
+const howBy: Partial<Record<InstanceState, string>> = { asleep: 'restore', restoring: 'restore', launching: 'launch', cloning: 'clone', parked: 'unpark', unparking: 'unpark' };
 
 export class Site {
   readonly app: string;

@@ -5,6 +5,7 @@ import type { Engine, InstanceRow } from '../engine/engine.js';
 import type { AgentMetrics } from './agent-metrics.js';
 import type { InstanceCards } from './instance-cards.js';
 import type { NodeMeter } from './node-meter.js';
+import type { Zygotes } from './zygotes.js';
 
 export interface HeartbeatParts {
   readonly node: string;
@@ -12,6 +13,7 @@ export interface HeartbeatParts {
   readonly registry: Pick<Registry, 'nodes'>;
   readonly engine: Pick<Engine, 'list'>;
   readonly cards: InstanceCards;
+  readonly zygotes: Pick<Zygotes, 'list'>;
   readonly meter: NodeMeter;
   readonly metrics: AgentMetrics;
   readonly logger: Logger;
@@ -82,7 +84,7 @@ export class Heartbeat {
     const [use, { running, images, podsFree }] = await Promise.all([this.#parts.meter.read(), this.#parts.engine.list()]);
     const cpuUsed = this.#cpuUsed(running, at);
     const instances = running.map(({ aid, pids, memoryBytes }) => ({ aid, epoch: this.#parts.cards.epochOf(aid), pids, memoryBytes, cpuUsed: cpuUsed.get(aid) ?? 0 }));
-    return { load: { node, at, ...use, slotsFree: podsFree, instances }, images };
+    return { load: { node, at, ...use, slotsFree: podsFree, instances, zygotes: this.#parts.zygotes.list() }, images };
   }
 
   /** CPUs that each instance used since the last beat. An instance seen for the first time counts from now on. */

@@ -65,6 +65,13 @@ export class NodeOperations {
     });
   }
 
+  /** Does nothing for an app that does not run here: what sleeps uses no memory. */
+  warm({ app, image, resident }: { app: string; image: string; resident: boolean }): void {
+    const { residents, zygotes } = this.#parts;
+    if (!resident) zygotes.release(app);
+    else if (residents.hasApp(app)) zygotes.keep(app, image);
+  }
+
   park({ aid, epoch }: Target): Promise<void> {
     const { board, cards, engine } = this.#parts;
     return board.run({ aid, verb: 'park', epoch }, async () => {

@@ -27,6 +27,10 @@ export async function serveCalls({ node, bus, engine, operations, cards, logs }:
       await operations.park(request);
       return {};
     }),
+    bus.serve(calls.warm, (request) => {
+      operations.warm(request);
+      return {};
+    }),
     bus.serve(calls.unpark, (request) => operations.unpark(request)),
     bus.serve(calls.stop, (request) => operations.stop(request)),
     bus.serve(calls.removeImage, async ({ image }) => {

@@ -52,7 +52,7 @@ export async function startAgent({ config, bus, registry, engine, logger, metric
     node, engine, registry, cards, board: new OperationBoard(), residents, uids, zygotes, metrics: agentMetrics, logger,
     tellRestored: (restored) => bus.publish(instanceRestored, restored),
   });
-  const heartbeat = new Heartbeat({ node, bus, registry, engine, cards, meter: new NodeMeter(), metrics: agentMetrics, logger });
+  const heartbeat = new Heartbeat({ node, bus, registry, engine, cards, zygotes, meter: new NodeMeter(), metrics: agentMetrics, logger });
 
   cards.load(Date.now());
   uids.load();

@@ -3,8 +3,9 @@ import { FarmError, type Logger } from '@appshot/runtime';
 import type { Engine } from '../engine/engine.js';
 
 /**
- * Which templates have their memory resident on this node, so that a clone is a fork: those of apps that run here. A zygote
- * holds as much as the app itself, so it goes when the app's last instance goes: a site that sleeps uses no memory.
+ * Which templates have their memory resident on this node, so that a clone is a fork: those of apps that run here, as far as the
+ * scheduler leaves them. A zygote holds as much as the app itself, so it goes when the app's last instance goes: a site that
+ * sleeps uses no memory.
  */
 export class Zygotes {
   readonly #engine: Pick<Engine, 'warm'>;
@@ -26,7 +27,12 @@ export class Zygotes {
     void this.#warm(image, true);
   }
 
-  /** No instance of the app is left here. */
+  /** Those that are resident. */
+  list(): { app: AppName; image: string }[] {
+    return [...this.#resident].map(([app, image]) => ({ app, image }));
+  }
+
+  /** No instance of the app is left here, or the memory is wanted for something else. */
   release(app: AppName): void {
     const image = this.#resident.get(app);
     if (image === undefined) return;

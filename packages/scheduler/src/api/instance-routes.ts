@@ -24,7 +24,7 @@ export function instanceRoutes(farm: Farm, desk: WakeDesk): ApiRoute[] {
     apiRoute({ method: 'POST', path: '/stop', summary: 'Ends an app\'s instances, or one, for good; the app stays deployed.', body: Targeting, answers: Outcomes, handle: ({ body }) => stopTarget(farm, body.target) }),
     apiRoute({
       method: 'POST', path: '/clone', summary: 'Makes more instances from the app\'s template; answers when they are ready.',
-      body: z.object({ app: AppName, count: z.number().int().min(1).max(1_000).default(1) }), answers: Outcomes, handle: ({ body }) => cloneApp(farm, body.app, body.count),
+      body: z.object({ app: AppName, count: z.number().int().min(1).max(1_000).default(1), parked: z.boolean().default(false) }), answers: Outcomes, handle: ({ body }) => cloneApp(farm, body.app, body),
     }),
     apiRoute({
       method: 'POST', path: '/template', summary: 'Makes the app\'s template from a running instance, now.',

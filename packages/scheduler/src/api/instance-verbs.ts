@@ -33,11 +33,11 @@ async function wakeInstance(farm: Farm, record: InstanceRecord): Promise<Outcome
       await advance(farm, is, 'ready', { reason: because });
       continue;
     }
-    if (is.state !== 'asleep') {
+    if (is.state !== 'asleep' && is.state !== 'parked') {
       await helpAlong(farm, is, { because, askedAt, deadline });
       continue;
     }
-    const claimed = await advance(farm, is, 'restoring', { reason: because });
+    const claimed = await advance(farm, is, is.state === 'parked' ? 'unparking' : 'restoring', { reason: because });
     const brought = claimed.kind === 'done' ? await bringUp(farm, claimed.record, { because, askedAt }) : null;
     if (brought?.kind === 'up') return { aid: record.aid, phases: brought.phases };
     if (brought?.kind === 'failed') throw brought.error;
@@ -56,6 +56,11 @@ async function putToSleep(farm: Farm, record: InstanceRecord): Promise<Outcomes[
   const deadline = performance.now() + farm.config.askedSleepDrainMs + 30_000;
   for (let is: InstanceRecord | undefined = record; is !== undefined && performance.now() < deadline; is = await farm.registry.instances.get(record.aid)) {
     if (is.state === 'asleep') return { aid: is.aid, phases: {} };
+    // A clone that never served has nothing to keep.
+    if (is.state === 'parked') {
+      await retireInstance(farm, is, { because: asked, drainMs: 0, whenBusy: 'stop' });
+      return { aid: is.aid, phases: {} };
+    }
     if (is.state !== 'ready' && is.state !== 'draining' && is.state !== 'snapshotting') {
       await farm.view.waitForChange(is.app, 100);
       continue;
@@ -81,13 +86,13 @@ export async function stopTarget(farm: Farm, target: string): Promise<Outcomes> 
   }));
 }
 
-/** Makes clones of an app's template, or instances without one, whatever the load is. @throws FarmError when one could not be made */
-export async function cloneApp(farm: Farm, app: string, count: number): Promise<Outcomes> {
+/** Makes clones of an app's template, or instances without one, whatever the load is; `parked` ones stand frozen until they are wanted. @throws FarmError when one could not be made */
+export async function cloneApp(farm: Farm, app: string, { count, parked }: { count: number; parked: boolean }): Promise<Outcomes> {
   const record = await farm.registry.apps.get(app);
   if (record === undefined) throw new FarmError('not-found', `there is no app "${app}"`);
   if (record.template === null) await templateApp(farm, app, { again: false });
   for (let tries = 0; tries < 50; tries++) {
-    const grown = await growApp(farm, app, { because, count: (instances) => checkedCount(record.spec.scale.max, instances, count), onlyClones: true });
+    const grown = await growApp(farm, app, { because, count: (instances) => checkedCount(record.spec.scale.max, instances, count), onlyClones: true, parked });
     if (grown.kind === 'grown') return grown.outcomes.map(outcomeOf);
     await farm.view.waitForChange(app, 100);
   }

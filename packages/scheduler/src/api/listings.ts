@@ -6,6 +6,10 @@ import type { Farm } from '../farm.js';
 export const InstanceListing = z.object({
   aid: Aid, app: AppName, state: InstanceState, node: z.string(), ip: z.string().nullable(), port: z.number().nullable(),
   pids: z.number(), memoryBytes: z.number(), since: Millis, reason: z.string(),
+  /** How far from serving it is. */
+  tier: z.enum(['awake', 'parked', 'image']),
+  /** Whether its app's template is resident on its node, so that a clone is a fork. */
+  zygote: z.boolean(),
 });
 export type InstanceListing = z.output<typeof InstanceListing>;
 
@@ -16,7 +20,13 @@ export function instanceListing(farm: Farm, record: InstanceRecord): InstanceLis
   return {
     aid, app, state, node, ip: endpoint?.ip ?? null, port: endpoint?.port ?? null,
     pids: use?.pids ?? record.pids, memoryBytes: use?.memoryBytes ?? record.memoryBytes, since, reason,
+    tier: tierOf(state), zygote: farm.nodes.zygotesOn(node).some((one) => one.app === app),
   };
+}
+
+function tierOf(state: InstanceState): InstanceListing['tier'] {
+  if (state === 'asleep' || state === 'restoring') return 'image';
+  return state === 'parked' || state === 'unparking' ? 'parked' : 'awake';
 }
 
 export const Top = z.object({

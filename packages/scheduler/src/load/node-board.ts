@@ -77,6 +77,11 @@ export class NodeBoard {
     return null;
   }
 
+  /** Templates whose memory is resident on a node, by its last report. */
+  zygotesOn(node: RoleId): NodeLoad['zygotes'] {
+    return this.#loads.get(node)?.load.zygotes ?? [];
+  }
+
   loadOf(node: RoleId): { load: NodeLoad; seenAt: Millis } | null {
     return this.#loads.get(node) ?? null;
   }

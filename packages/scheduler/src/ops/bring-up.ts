@@ -5,9 +5,9 @@ import { pauseAfter, withWake } from '../site-notes.js';
 import { advance } from './advance.js';
 import { callAgent } from './call-agent.js';
 import { finishStop } from './retire-instance.js';
-import { versionOf } from './version-of.js';
+import { specOf } from './version-of.js';
 
-export type How = 'restore' | 'launch' | 'clone';
+export type How = 'restore' | 'launch' | 'clone' | 'unpark';
 
 export type BroughtUp =
   | { readonly kind: 'up'; readonly record: InstanceRecord; readonly how: How; readonly phases: Phases }
@@ -15,8 +15,8 @@ export type BroughtUp =
   /** `imageUnusable`: what it was to be made from is broken or fits no longer, and another way has to be taken. */
   | { readonly kind: 'failed'; readonly error: FarmError; readonly how: How; readonly imageUnusable: boolean };
 
-const hows: Partial<Record<InstanceRecord['state'], How>> = { restoring: 'restore', launching: 'launch', cloning: 'clone' };
-const eventTypes = { restore: 'woken', launch: 'launched', clone: 'cloned' } as const;
+const hows: Partial<Record<InstanceRecord['state'], How>> = { restoring: 'restore', launching: 'launch', cloning: 'clone', unparking: 'unpark' };
+const eventTypes = { restore: 'woken', launch: 'launched', clone: 'cloned', unpark: 'unparked' } as const;
 
 export interface BringUpWish {
   readonly because: string;
@@ -24,6 +24,8 @@ export interface BringUpWish {
   readonly askedAt?: number;
   /** The app's specification, when the registry does not have it yet. */
   readonly spec?: AppSpec;
+  /** Leave a clone frozen, for somebody to unpark it. */
+  readonly parked?: boolean;
 }
 
 /**
@@ -37,36 +39,34 @@ export function bringUp(farm: Farm, record: InstanceRecord, wish: BringUpWish): 
     const calledAt = performance.now();
     const decide = calledAt - (wish.askedAt ?? calledAt);
     try {
-      const started = await callToStart(farm, record, { given: wish.spec, decideMs: decide });
-      return await becameReady(farm, record, { started, how, because: wish.because, decide, calledAt });
+      const started = await callToStart(farm, record, { ...wish, decideMs: decide });
+      return await becameReady(farm, record, { started, how, because: wish.because, decide, calledAt, parked: wish.parked === true });
     } catch (thrown) {
       return await couldNotStart(farm, record, { how, error: FarmError.from(thrown) });
     }
   });
 }
 
-async function callToStart(farm: Farm, record: InstanceRecord, { given, decideMs }: { given: AppSpec | undefined; decideMs: number }): Promise<Started> {
+async function callToStart(farm: Farm, record: InstanceRecord, { spec: given, parked = false, decideMs }: BringUpWish & { decideMs: number }): Promise<Started> {
   const spec = given ?? (await specOf(farm, record));
   const target = { aid: record.aid, epoch: record.epoch, spec };
   const calls = agentCalls(record.node);
   if (record.state === 'restoring') return callAgent(farm, calls.restore, { ...target, decideMs });
+  if (record.state === 'unparking') return callAgent(farm, calls.unpark, target);
   if (record.state === 'launching') return callAgent(farm, calls.launch, target, spec.ready.withinMs + 15_000);
   if (record.image === undefined) throw new FarmError('internal', `${record.aid} is cloning and has no template`);
-  return callAgent(farm, calls.clone, { ...target, template: record.image });
+  return callAgent(farm, calls.clone, { ...target, template: record.image, parked });
 }
 
-/** That of its own version where the registry has it still. */
-async function specOf(farm: Farm, record: InstanceRecord): Promise<AppSpec> {
-  const known = farm.view.of(record.app).record;
-  const app = known !== null && versionOf(known, record.version) !== undefined ? known : (await farm.registry.apps.get(record.app));
-  if (app === undefined) throw new FarmError('not-found', `there is no app "${record.app}"`);
-  return (versionOf(app, record.version) ?? app).spec;
+/** Lets an instance that is said to be ready really run. */
+export async function unpark(farm: Farm, record: InstanceRecord): Promise<void> {
+  await callAgent(farm, agentCalls(record.node).unpark, { aid: record.aid, epoch: record.epoch, spec: await specOf(farm, record) });
 }
 
-async function becameReady(farm: Farm, record: InstanceRecord, up: { started: Started; how: How; because: string; decide: number; calledAt: number }): Promise<BroughtUp> {
+async function becameReady(farm: Farm, record: InstanceRecord, up: { started: Started; how: How; because: string; decide: number; calledAt: number; parked: boolean }): Promise<BroughtUp> {
   const answeredAt = performance.now();
   const { started, how } = up;
-  const moved = await advance(farm, record, 'ready', { reason: up.because, patch: { endpoint: started.endpoint, pids: started.pids } });
+  const moved = await advance(farm, record, up.parked ? 'parked' : 'ready', { reason: up.because, patch: { endpoint: started.endpoint, pids: started.pids } });
   if (moved.kind === 'overtaken') return { kind: 'overtaken' };
   const inAgent = Object.values(started.phases).reduce((sum, ms) => sum + ms, 0);
   const phases: Phases = { decide: up.decide, ...started.phases, call: Math.max(0, answeredAt - up.calledAt - inAgent), record: performance.now() - answeredAt };
@@ -75,7 +75,7 @@ async function becameReady(farm: Farm, record: InstanceRecord, up: { started: St
   notes.startError = null;
   if (how === 'restore') notes.wakeMs = withWake(notes.wakeMs, Object.values(phases).reduce((sum, ms) => sum + ms, 0));
   farm.meters.cameUp(how, phases);
-  farm.events.ofInstance(record, { type: eventTypes[how], because: up.because, phases });
+  farm.events.ofInstance(record, { type: up.parked ? 'parked' : eventTypes[how], because: up.because, phases });
   return { kind: 'up', record: moved.record, how, phases };
 }
 
@@ -84,7 +84,7 @@ async function couldNotStart(farm: Farm, record: InstanceRecord, { how, error }:
   farm.logger.warn({ err: error, aid: record.aid, app: record.app, how }, 'an instance could not be brought up');
   // Whether it runs now is not known. It stays as it is, and whoever looks next repeats the call at the same epoch.
   if (error.code === 'unavailable' || (error.code === 'timeout' && how === 'restore')) return { kind: 'failed', error, how, imageUnusable: false };
-  const imageUnusable = how !== 'launch' && ['image-invalid', 'environment-mismatch', 'not-found'].includes(error.code);
+  const imageUnusable = (how === 'clone' || how === 'restore') && ['image-invalid', 'environment-mismatch', 'not-found'].includes(error.code);
   if (how === 'restore' && !imageUnusable) await advance(farm, record, 'asleep', { reason: `could not be restored: ${error.message}` });
   else await giveUp(farm, record, error);
   if (!imageUnusable) {

@@ -1,6 +1,7 @@
 import type { AppName, InstanceRecord } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
+import { rememberGrowth } from '../policy/decide-tiers.js';
 import { advance } from './advance.js';
 import { beginInstance } from './begin-instance.js';
 import { bringUp, type BroughtUp } from './bring-up.js';
@@ -12,6 +13,8 @@ export interface GrowWish {
   readonly count: (instances: readonly InstanceRecord[]) => number;
   /** Leave those that sleep asleep: new ones are wanted. */
   readonly onlyClones?: boolean;
+  /** Make clones that stay frozen. */
+  readonly parked?: boolean;
   /** Of which version; the current one by default. */
   readonly version?: number;
 }
@@ -22,7 +25,8 @@ export type Grown =
   | { readonly kind: 'taken' };
 
 /**
- * More instances of an app: those that sleep first, then clones, then launches where there is no template.
+ * More instances of an app: those that are parked first, then those that sleep, then clones, then launches where there is no
+ * template. With `parked`, clones that stay frozen until they are wanted.
  * The records are made under a lease, which ends before the agents are asked: others then see them as coming.
  */
 export async function growApp(farm: Farm, app: AppName, wish: GrowWish): Promise<Grown> {
@@ -30,10 +34,13 @@ export async function growApp(farm: Farm, app: AppName, wish: GrowWish): Promise
   const begun = await farm.leases.hold(`app:${app}`, () => beginAll(farm, app, wish));
   if (begun.kind === 'taken') return begun;
   const notes = farm.memory.of(app, farm.now());
-  notes.lastGrownAt = farm.now();
-  const outcomes = await Promise.all(begun.value.map((record) => bringUp(farm, record, { because: wish.because, askedAt })));
+  if (wish.parked !== true) notes.lastGrownAt = farm.now();
+  const outcomes = await Promise.all(begun.value.map((record) => bringUp(farm, record, { because: wish.because, askedAt, parked: wish.parked === true })));
   // Cooling is over only when they have had time to take their share, and that begins now.
-  notes.lastGrownAt = farm.now();
+  if (wish.parked !== true) {
+    notes.lastGrownAt = farm.now();
+    notes.growth = rememberGrowth(notes.growth, { at: notes.lastGrownAt, count: begun.value.length });
+  }
   return { kind: 'grown', outcomes };
 }
 
@@ -42,11 +49,11 @@ async function beginAll(farm: Farm, app: AppName, wish: GrowWish): Promise<Insta
   if (record === undefined) throw new FarmError('not-found', `there is no app "${app}"`);
   const version = versionOf(record, wish.version ?? record.version);
   if (version === undefined) throw new FarmError('not-found', `${app} has no version ${wish.version} any more`);
-  const asleep = wish.onlyClones === true ? [] : instances.filter((one) => one.state === 'asleep' && one.version === version.version);
+  const resting = wish.parked === true ? [] : restingOf(instances, version.version, wish.onlyClones === true ? ['parked'] : ['parked', 'asleep']);
   const begun: InstanceRecord[] = [];
   for (let left = wish.count(instances); left > 0; left--) {
-    const sleeper = asleep.shift();
-    const woken = sleeper === undefined ? null : await advance(farm, sleeper, 'restoring', { reason: wish.because });
+    const sleeper = resting.shift();
+    const woken = sleeper === undefined ? null : await advance(farm, sleeper, sleeper.state === 'parked' ? 'unparking' : 'restoring', { reason: wish.because });
     if (woken?.kind === 'done') {
       begun.push(woken.record);
       continue;
@@ -61,4 +68,9 @@ async function beginAll(farm: Farm, app: AppName, wish: GrowWish): Promise<Insta
     }
   }
   return begun;
+}
+
+/** What is there already and only has to be let run, the quickest first. */
+function restingOf(instances: readonly InstanceRecord[], version: number, states: readonly InstanceRecord['state'][]): InstanceRecord[] {
+  return states.flatMap((state) => instances.filter((one) => one.state === state && one.version === version));
 }

@@ -4,7 +4,7 @@ import type { Farm } from '../farm.js';
 import { placeTuning } from '../policy/choose-node.js';
 import { planRepairs, type NodeListing, type Repair, type Suspicions } from '../policy/plan-repairs.js';
 import { advance } from './advance.js';
-import { bringUp, giveUp } from './bring-up.js';
+import { bringUp, giveUp, unpark } from './bring-up.js';
 import { deployLease } from './deploy-app.js';
 import { finishStop, retireInstance } from './retire-instance.js';
 import { finishSnapshot } from './sleep-instance.js';
@@ -72,6 +72,11 @@ export class FarmRepairs {
       case 'remove-image':
         await this.#farm.bus.call(agentCalls(repair.node).removeImage, { image: repair.image });
         return;
+      case 'unpark': {
+        const record = records.get(repair.aid);
+        if (record !== undefined) await unpark(this.#farm, record);
+        return;
+      }
       case 'adopt':
       case 'lost':
       case 'finish': {
@@ -91,6 +96,7 @@ export class FarmRepairs {
       case 'launching':
       case 'cloning':
       case 'restoring':
+      case 'unparking':
         if (farm.underway.has(`up:${record.aid}:${record.epoch}`)) return;
         await bringUp(farm, record, { because: record.reason });
         return;
@@ -106,6 +112,7 @@ export class FarmRepairs {
         if (!farm.underway.has(`retire:${record.aid}`)) await finishStop(farm, record);
         return;
       case 'ready':
+      case 'parked':
       case 'asleep':
       case 'gone':
     }

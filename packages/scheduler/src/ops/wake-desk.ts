@@ -93,7 +93,8 @@ export class WakeDesk {
   async #restore(attempt: Attempt, record: InstanceRecord): Promise<WakeReply | null> {
     const spec = this.#farm.view.of(attempt.app).record?.spec;
     try {
-      if (spec !== undefined) await makeRoomForRestore(this.#farm, spec, record.node);
+      // What is parked has its memory already.
+      if (spec !== undefined && record.state === 'restoring') await makeRoomForRestore(this.#farm, spec, record.node);
     } catch (error) {
       await this.#farm.registry.instances.transition({ aid: record.aid, from: ['restoring'], to: 'asleep', epoch: record.epoch, reason: 'no room to wake it', now: this.#farm.now() });
       throw error;

@@ -3,7 +3,7 @@ import type { Aid, Endpoint, Epoch, InstanceRecord, InstanceState, Millis, RoleI
 /** What one agent really has. */
 export interface NodeListing {
   readonly node: RoleId;
-  readonly running: readonly { readonly aid: Aid; readonly epoch: Epoch; readonly endpoint: Endpoint | null }[];
+  readonly running: readonly { readonly aid: Aid; readonly epoch: Epoch; readonly endpoint: Endpoint | null; readonly parked?: boolean }[];
   readonly images: readonly string[];
 }
 
@@ -24,6 +24,8 @@ export type Repair =
   | { readonly kind: 'adopt'; readonly aid: Aid; readonly epoch: Epoch; readonly endpoint: Endpoint }
   /** The registry says it runs or sleeps here, and neither process nor image is left. */
   | { readonly kind: 'lost'; readonly aid: Aid; readonly because: 'not-running' | 'image-missing' }
+  /** The registry sends requests to it, and it stands frozen: whoever parked it was overtaken. */
+  | { readonly kind: 'unpark'; readonly aid: Aid }
   | { readonly kind: 'stop-orphan'; readonly node: RoleId; readonly aid: Aid; readonly epoch: Epoch }
   | { readonly kind: 'remove-image'; readonly node: RoleId; readonly image: string };
 
@@ -79,7 +81,10 @@ function repairOf(record: InstanceRecord, running: NodeListing['running'][number
   switch (record.state) {
     case 'ready':
       if (running === undefined) return { kind: 'lost', aid: record.aid, because: 'not-running' };
-      return running.epoch > record.epoch ? adoption(running, record.endpoint) : null;
+      if (running.epoch > record.epoch) return adoption(running, record.endpoint);
+      return running.parked === true ? { kind: 'unpark', aid: record.aid } : null;
+    case 'parked':
+      return running === undefined ? { kind: 'lost', aid: record.aid, because: 'not-running' } : null;
     case 'asleep':
       if (running !== undefined) return adoption(running);
       return images.has(record.image ?? record.aid) ? null : { kind: 'lost', aid: record.aid, because: 'image-missing' };
@@ -88,6 +93,7 @@ function repairOf(record: InstanceRecord, running: NodeListing['running'][number
     case 'launching':
     case 'cloning':
     case 'restoring':
+    case 'unparking':
     case 'snapshotting':
     case 'stopping':
     case 'failed':

@@ -11,7 +11,7 @@ import { decideShrink, rememberDesired } from '../policy/decide-shrink.js';
 import type { LoadWindow } from '../policy/load-window.js';
 import { asked } from '../ops/asked.js';
 import { lookAtTrial } from './look-at-trial.js';
-import { idleView, siteView, wantsTemplate } from './site-views.js';
+import { idleView, siteView, startingStates, wantsTemplate } from './site-views.js';
 
 /** Looks at one app, asks the policies, and sets going what they answer. Nothing here waits for what it has set going. */
 export function lookAtApp(farm: Farm, jobs: JobDesk, app: AppName, now: Millis): void {
@@ -92,7 +92,7 @@ function shrink(farm: Farm, jobs: JobDesk, { record, instances, load, now }: Loo
   const traffic = farm.traffic.of(record.spec.name, now);
   const current = instances.filter((one) => one.state === 'ready' && one.version === record.version);
   if (current.length < 2) return;
-  const starting = instances.filter((one) => one.state === 'launching' || one.state === 'cloning' || one.state === 'restoring').length;
+  const starting = instances.filter((one) => startingStates.has(one.state)).length;
   const ready = current.filter((one) => !wasJustAskedFor(one, now)).map((one) => ({ aid: one.aid, inFlight: traffic.inFlightTo(one.aid) }));
   const decision = decideShrink({ scale: record.spec.scale, ready, starting, held: load.heldNow, observedSince: notes.observedSince }, notes.desired, now);
   if (decision.kind !== 'retire') return;
@@ -130,7 +130,7 @@ const unfinishedMs = 5_000;
 function retireOtherVersions(farm: Farm, jobs: JobDesk, { record, instances, now }: Look): void {
   const isServed = instances.some((one) => one.state === 'ready' && one.version === record.version);
   for (const one of instances) {
-    if (one.state !== 'ready' && one.state !== 'asleep') continue;
+    if (one.state !== 'ready' && one.state !== 'asleep' && one.state !== 'parked') continue;
     if (one.version === record.trial?.version) continue;
     if (one.version < record.version && isServed) jobs.retire({ app: one.app, aid: one.aid, because: 'a newer version serves' });
     if (one.version > record.version && now - one.since > unfinishedMs) inBackground(farm, one.app, retireUnfinished(farm, jobs, one));

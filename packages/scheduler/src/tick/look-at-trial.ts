@@ -4,7 +4,7 @@ import type { JobDesk } from '../jobs/job-desk.js';
 import { growApp } from '../ops/grow-app.js';
 import { planTrial } from '../policy/plan-trial.js';
 
-const awake: ReadonlySet<InstanceRecord['state']> = new Set(['ready', 'launching', 'cloning', 'restoring', 'draining']);
+const awake: ReadonlySet<InstanceRecord['state']> = new Set(['ready', 'launching', 'cloning', 'restoring', 'unparking', 'draining']);
 
 const awakeOf = (instances: readonly InstanceRecord[], version: number): readonly InstanceRecord[] => instances.filter((one) => awake.has(one.state) && one.version === version);
 

@@ -8,7 +8,8 @@ import type { IdleView } from '../policy/decide-idle.js';
 import type { SiteView } from '../policy/decide-scale.js';
 import type { SiteNotes } from '../site-notes.js';
 
-const startingStates: ReadonlySet<string> = new Set(['launching', 'cloning', 'restoring']);
+/** On their way to getting requests. */
+export const startingStates: ReadonlySet<string> = new Set(['launching', 'cloning', 'restoring', 'unparking']);
 
 export function siteView(farm: Farm, app: AppRecord, instances: readonly InstanceRecord[], now: Millis): SiteView {
   const notes = farm.memory.of(app.spec.name, now);

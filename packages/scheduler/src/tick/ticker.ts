@@ -5,6 +5,7 @@ import type { JobDesk } from '../jobs/job-desk.js';
 import { makeRoom } from '../ops/make-room.js';
 import { roomOn } from '../policy/choose-node.js';
 import { lookAtApp } from './look-at-app.js';
+import { lookAtTiers } from './look-at-tiers.js';
 
 /** How often gateways that have gone are forgotten, and full nodes relieved, milliseconds. */
 const slowMs = 1_000;
@@ -69,6 +70,7 @@ export class Ticker {
 
   async #slowly(): Promise<void> {
     const { registry, nodes, view, meters } = this.#farm;
+    await lookAtTiers(this.#farm, this.#jobs, this.#farm.now());
     meters.countInstances(view.instances());
     const now = this.#farm.now();
     this.#farm.traffic.keepGateways(new Set(await registry.gateways.live(now)), now);

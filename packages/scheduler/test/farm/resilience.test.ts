@@ -119,7 +119,7 @@ test('a deploy that was cut short before its switch leaves no instance of its ve
 
 test('a scheduler that dies in the middle of wakes and sleeps leaves no visitor without an answer', async (t) => {
   const farm = await playFarm(t, { schedulers: 2, settings: { tickMs: 100 } });
-  await farm.api('POST', '/apps', appFile('shop', 'scale: { idleMs: 200 }'));
+  await farm.api('POST', '/apps', appFile('shop', 'scale: { idleMs: 200, max: 1 }'));
   farm.gateway.askAgainMs = 3_000;
   farm.agent.startMs = 50;
   farm.agent.snapshotMs = 50;

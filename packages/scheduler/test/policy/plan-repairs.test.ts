@@ -32,6 +32,10 @@ test('each disagreement has its repair', (t) => {
   t.deepEqual(settled(listing(), registry([record(1, 'ready')])), [{ kind: 'lost', aid: aid(1), because: 'not-running' }]);
   t.deepEqual(settled(listing(), registry([record(1, 'asleep')])), [{ kind: 'lost', aid: aid(1), because: 'image-missing' }]);
   t.deepEqual(settled(listing([1]), registry([record(1, 'asleep')])), [{ kind: 'adopt', aid: aid(1), epoch: 3, endpoint }]);
+  t.deepEqual(settled(listing(), registry([record(1, 'parked')])), [{ kind: 'lost', aid: aid(1), because: 'not-running' }]);
+  const frozen: NodeListing = { ...listing(), running: [{ aid: aid(1), epoch: 3, endpoint, parked: true }] };
+  t.deepEqual(settled(frozen, registry([record(1, 'ready')])), [{ kind: 'unpark', aid: aid(1) }]);
+  t.deepEqual(settled(frozen, registry([record(1, 'parked')])), []);
   t.deepEqual(settled(listing([9]), registry([])), [{ kind: 'stop-orphan', node: 'n1', aid: aid(9), epoch: 3 }]);
   t.deepEqual(settled(listing([], ['old']), registry([])), [{ kind: 'remove-image', node: 'n1', image: 'old' }]);
 });
@@ -45,7 +49,7 @@ test('a registry that has lost everything destroys nothing', (t) => {
 });
 
 test('a transition that somebody left half done is finished, a young one is left alone', (t) => {
-  for (const state of ['launching', 'cloning', 'restoring', 'snapshotting', 'stopping', 'failed'] as const) {
+  for (const state of ['launching', 'cloning', 'restoring', 'unparking', 'snapshotting', 'stopping', 'failed'] as const) {
     t.deepEqual(planRepairs(listing([1]), registry([record(1, state)]), {}, now).repairs, [{ kind: 'finish', aid: aid(1), state }]);
     t.deepEqual(planRepairs(listing([1]), registry([record(1, state, { since: now - 100 })]), {}, now).repairs, []);
   }
@@ -84,6 +88,7 @@ function applied(farm: { list: NodeListing; view: RegistryView }, repair: Repair
   const stop = (one: string): NodeListing => ({ ...list, running: list.running.filter((other) => other.aid !== one) });
   const run = (one: string): NodeListing => ({ ...stop(one), running: [...stop(one).running, { aid: one, epoch: 3, endpoint, parked: false }] });
   switch (repair.kind) {
+    case 'unpark': return { list: { ...list, running: list.running.map((one) => (one.aid === repair.aid ? { ...one, parked: false } : one)) }, view };
     case 'adopt': return { list, view: { ...view, instances: set(repair.aid, 'ready') } };
     case 'lost': return { list: { ...list, images: list.images.filter((image) => image !== repair.aid) }, view: { ...view, instances: without(repair.aid) } };
     case 'stop-orphan': return { list: { ...stop(repair.aid), images: list.images.filter((image) => image !== repair.aid) }, view };

@@ -29,6 +29,9 @@ export class PlayedAgent {
   /** Every call in order, as `verb AID`. */
   readonly calls: string[] = [];
   readonly running = new Map<string, Process>();
+  readonly parked = new Set<string>();
+  /** Resident templates by their apps. */
+  readonly zygotes = new Map<string, string>();
   /** Makes snapshots take this long, so that a test can come in between, milliseconds. */
   snapshotMs = 0;
   startMs = 0;
@@ -60,7 +63,18 @@ export class PlayedAgent {
     this.#served = await Promise.all([
       this.#bus.serve(calls.launch, (request) => this.#once('launch', request, () => this.#start(request, 0))),
       this.#bus.serve(calls.restore, (request) => this.#once('restore', request, async () => this.#start(request, await this.#read(request.aid)))),
-      this.#bus.serve(calls.clone, (request) => this.#once('clone', request, async () => this.#start(request, await this.#read(request.template)))),
+      this.#bus.serve(calls.clone, (request) => this.#once('clone', request, async () => {
+        const started = await this.#start(request, await this.#read(request.template));
+        if (request.parked) this.#freeze(request.aid);
+        return started;
+      })),
+      this.#bus.serve(calls.unpark, (request) => this.#once('unpark', request, async () => this.#thaw(request.aid))),
+      this.#bus.serve(calls.warm, ({ app, image, resident }) => {
+        this.calls.push(`${resident ? 'warm' : 'cool'} ${app}`);
+        if (resident) this.zygotes.set(app, image);
+        else this.zygotes.delete(app);
+        return {};
+      }),
       this.#bus.serve(calls.snapshot, (request) => this.#once('snapshot', request, () => this.#snapshot(request))),
       this.#bus.serve(calls.cancelSnapshot, (request) => this.#cancel(request)),
       this.#bus.serve(calls.stop, (request) => this.#once('stop', request, () => this.#stop(request))),
@@ -71,7 +85,7 @@ export class PlayedAgent {
       }),
       this.#bus.serve(calls.inspect, ({ id }) => ({ id, processes: [{ vpid: 2, pid: this.running.get(id)?.child.pid ?? 0 }] })),
       this.#bus.serve(calls.list, async () => ({
-        running: [...this.running].map(([aid, { port }]) => ({ aid, epoch: this.#epochs.get(aid) ?? 0, endpoint: { ip: '127.0.0.1', port }, parked: false })),
+        running: [...this.running].map(([aid, { port }]) => ({ aid, epoch: this.#epochs.get(aid) ?? 0, endpoint: { ip: '127.0.0.1', port }, parked: this.parked.has(aid) })),
         images: (await readdir(this.images)).map((id) => ({ id, bytes: 10 })),
       })),
       this.#bus.serve(calls.logs, ({ aid, after }) => {
@@ -98,6 +112,19 @@ export class PlayedAgent {
   async crash(aid: string): Promise<void> {
     await this.#kill(aid);
     this.#bus.publish(instanceEnded, { node: this.node, aid, at: Date.now(), how: 'exit status 3' });
+  }
+
+  #freeze(aid: string): void {
+    this.running.get(aid)?.child.kill('SIGSTOP');
+    this.parked.add(aid);
+  }
+
+  #thaw(aid: string): Started {
+    const process = this.running.get(aid);
+    if (process === undefined) throw new FarmError('not-found', `no instance ${aid} runs here`);
+    process.child.kill('SIGCONT');
+    this.parked.delete(aid);
+    return { aid, endpoint: { ip: '127.0.0.1', port: process.port }, pids: 1, phases: { thaw: 1 } };
   }
 
   /** Something runs that nobody knows of. */
@@ -201,6 +228,7 @@ export class PlayedAgent {
       node: this.node, at: Date.now(), cpus: 2, cpuUsed: 0.1, memoryTotalBytes: 8e9, memoryAvailableBytes: this.availableBytes - this.running.size * this.instanceBytes,
       pressure: { cpu: 0, memory: 0, io: 0 }, slotsFree: 10,
       instances: [...this.running.keys()].map((aid) => ({ aid, epoch: this.#epochs.get(aid) ?? 0, pids: 1, memoryBytes: this.instanceBytes, cpuUsed: 0 })),
+      zygotes: [...this.zygotes].map(([app, image]) => ({ app, image })),
     };
     this.#bus.publish(nodeLoad, load);
     await this.#registry.nodes.heartbeat(load);
