@@ -11,6 +11,8 @@ export const GatewayConfig = z.strictObject({
   id: RoleId.default(() => `gw-${randomBytes(5).toString('hex')}`),
   /** Where visitors come in, HOST:PORT; port 0 takes a free one. */
   http: z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:[\]]+):\d{1,5}$/, 'HOST:PORT').default('127.0.0.1:8080'),
+  /** Address on which ports that apps expose are opened; by default that of `http`. */
+  exposeHost: z.string().min(1).optional(),
   redisUrl: z.url(),
   natsUrl: z.url(),
 

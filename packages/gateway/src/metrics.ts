@@ -10,12 +10,13 @@ export class GatewayMetrics {
   readonly #wakeTime: Histogram<'app' | 'phase'>;
   readonly #upstreamFailures: Counter<'app' | 'code'>;
 
-  constructor(metrics: Metrics, sites: () => Iterable<Site>) {
+  constructor(metrics: Metrics, sites: () => Iterable<Site>, connections: (site: Site) => number) {
     const each = (samples: (site: Site) => Sample[]) => () => [...sites()].flatMap(samples);
     readMetric(metrics.registry, { name: 'appshot_gateway_requests_total', help: 'Requests that ended, by app and status class.', type: 'counter', read: each(endedSamples) });
     readMetric(metrics.registry, { name: responseTime, help: 'From arrival to the first byte of the response.', type: 'histogram', read: each(beganSamples) });
     readMetric(metrics.registry, { name: 'appshot_gateway_in_flight', help: 'Requests from arrival to last byte, held ones counted.', type: 'gauge', read: each((site) => [{ labels: { app: site.app }, value: site.inFlight }]) });
     readMetric(metrics.registry, { name: 'appshot_gateway_held', help: 'Requests that wait for an instance.', type: 'gauge', read: each((site) => [{ labels: { app: site.app }, value: site.held.size }]) });
+    readMetric(metrics.registry, { name: 'appshot_gateway_connections', help: 'Connections to exposed ports, held ones counted.', type: 'gauge', read: each((site) => [{ labels: { app: site.app }, value: connections(site) }]) });
     this.#wakeTime = metrics.histogram({ name: 'appshot_gateway_wake_seconds', help: 'Phases of wakes that a request waited for; `call` is the whole call as the gateway saw it.', labels: ['app', 'phase'] });
     this.#upstreamFailures = metrics.counter({ name: 'appshot_gateway_upstream_failures_total', help: 'Attempts that an instance failed, by the error\'s code.', labels: ['app', 'code'] });
   }

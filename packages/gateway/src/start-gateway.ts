@@ -7,10 +7,12 @@ import { Heartbeat } from './heartbeat.js';
 import { FrontServer } from './http/front-server.js';
 import { GatewayMetrics } from './metrics.js';
 import { Ledger } from './path/ledger.js';
+import { Holding } from './path/holding.js';
 import { RequestPath } from './path/request-path.js';
 import { RouteFollower } from './routes/follow-routes.js';
 import { RouteTable } from './routes/route-table.js';
 import type { Site } from './site/site.js';
+import { FarmPorts } from './tcp/farm-ports.js';
 import { TrafficReporter } from './traffic/traffic-reporter.js';
 import { Waker } from './wake/waker.js';
 
@@ -43,8 +45,11 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
     },
     refused: (site, refusal) => path.cannotWake(site, refusal),
   } });
-  const path = new RequestPath({ config, routes, ledger: new Ledger(reporter), metrics: new GatewayMetrics(metrics, sites), wake: (site) => waker.wake(site) });
-  const follower = new RouteFollower(registry, routes, { logger, options: { limits: config, unconfirmedForMs: config.unconfirmedForMs, onChange: (site) => path.siteChanged(site) } });
+  const ledger = new Ledger(reporter);
+  const holding = new Holding(config, { wake: (site) => waker.wake(site), heldChanged: (site) => ledger.heldChanged(site) });
+  const ports = new FarmPorts({ options: { ...config, host: hostOf(config) }, holding, ledger, logger });
+  const path = new RequestPath({ config, routes, ledger, holding, metrics: new GatewayMetrics(metrics, sites, (site) => ports.openOf(site)) });
+  const follower = new RouteFollower(registry, routes, { logger, options: { limits: config, unconfirmedForMs: config.unconfirmedForMs, onChange: (site) => path.siteChanged(site) }, onRoute: (site, exposed) => ports.set(site, exposed) });
   const heartbeat = new Heartbeat(registry, config, logger);
   const server = new FrontServer(config, (request, response, upgradeHead) => path.serve(request, response, upgradeHead));
 
@@ -64,7 +69,7 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
     await heartbeat.start();
     closer.add('traffic', () => reporter.close());
     reporter.start();
-    closer.add('visitors', () => closeFront(server, path, config.stopWithinMs));
+    closer.add('visitors', async () => void await Promise.all([closeFront(server, path, config.stopWithinMs), ports.close()]));
     const address = await server.start();
     const text = address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
     logger.info({ address: text }, 'gateway is open');
@@ -73,6 +78,11 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
     await closer.close();
     throw FarmError.from(error);
   }
+}
+
+/** Where farm ports are opened: where visitors come in, unless it is said. */
+function hostOf({ exposeHost, http }: GatewayConfig): string {
+  return exposeHost ?? http.slice(0, http.lastIndexOf(':')).replace(/^\[|\]$/g, '');
 }
 
 /** Visitors who still wait for an instance are told a little before everything is cut. */

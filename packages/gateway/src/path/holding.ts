@@ -1,22 +1,18 @@
 import type { Site } from '../site/site.js';
-import type { Visit } from './visit.js';
+import type { Waiting } from './waiting.js';
 
 export interface HoldingOptions {
   readonly maxHeld: number;
 }
 
 export interface HoldingHooks {
-  /** A held request's turn at an instance. */
-  forward(visit: Visit, lane: NonNullable<ReturnType<Site['choose']>>): void;
-  /** Its time is over. */
-  expire(visit: Visit): void;
   /** Somebody waits and nothing is ready. */
   wake(site: Site): void;
   heldChanged(site: Site): void;
 }
 
 /**
- * Fifth stage: requests that no instance may be given now wait, first come first served, for an instance to become
+ * Fifth stage: requests and connections that no instance may be given now wait, first come first served, for an instance to become
  * ready or to have one request fewer. Nobody polls: whatever changes that calls `release`.
  */
 export class Holding {
@@ -30,7 +26,7 @@ export class Holding {
   }
 
   /** False when the queue is full. */
-  hold(visit: Visit, now: number): boolean {
+  hold(visit: Waiting, now: number): boolean {
     const { site } = visit;
     if (site.held.size >= this.#options.maxHeld) return false;
     visit.heldUntil = now + site.snapshot.holdMs;
@@ -40,14 +36,14 @@ export class Holding {
   }
 
   /** Back to the front after its instance refused it; it has waited before, so the queue is never too full for it. */
-  giveBack(visit: Visit, now: number): void {
+  giveBack(visit: Waiting, now: number): void {
     if (!visit.waited) visit.heldUntil = now + visit.site.snapshot.holdMs;
     visit.site.held.giveBack(visit);
     this.#enter(visit, now);
   }
 
   /** The visitor gave up. */
-  leave(visit: Visit): void {
+  leave(visit: Waiting): void {
     if (visit.site.held.delete(visit)) this.#hooks.heldChanged(visit.site);
   }
 
@@ -58,7 +54,7 @@ export class Holding {
       if (lane === undefined) break;
       const visit = site.held.shift()!;
       this.#hooks.heldChanged(site);
-      this.#hooks.forward(visit, lane);
+      visit.send(lane);
     }
     if (!site.waking && site.needsWake(performance.now())) this.#hooks.wake(site);
   }
@@ -69,7 +65,7 @@ export class Holding {
   }
 
   /** Everybody who waits for the site, and nobody waits any more. */
-  takeAll(site: Site): Visit[] {
+  takeAll(site: Site): Waiting[] {
     const all = [...site.held];
     for (const visit of all) site.held.delete(visit);
     if (all.length > 0) this.#hooks.heldChanged(site);
@@ -77,7 +73,7 @@ export class Holding {
   }
 
   /** Checked, subscribed; checked again, for what happened in between would be missed. */
-  #enter(visit: Visit, now: number): void {
+  #enter(visit: Waiting, now: number): void {
     this.#hooks.heldChanged(visit.site);
     this.#expireBy(visit.site, { at: visit.heldUntil, now });
     this.release(visit.site);
@@ -99,7 +95,7 @@ export class Holding {
     let next = Infinity;
     for (const visit of [...site.held]) {
       if (visit.heldUntil > now) next = Math.min(next, visit.heldUntil);
-      else if (site.held.delete(visit)) this.#hooks.expire(visit);
+      else if (site.held.delete(visit)) visit.refuse({ kind: 'hold-timeout', app: site.app, heldMs: now - visit.heldUntil + site.snapshot.holdMs });
     }
     this.#hooks.heldChanged(site);
     if (next < Infinity) this.#expireBy(site, { at: next, now });

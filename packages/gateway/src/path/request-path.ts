@@ -13,7 +13,7 @@ import type { Lane } from '../site/lane.js';
 import type { Site } from '../site/site.js';
 import { addressOf } from './address-of.js';
 import { Exchange, type ExchangeOwner } from './exchange.js';
-import { Holding } from './holding.js';
+import type { Holding } from './holding.js';
 import { judgeFailure, type Verdict } from './judge-failure.js';
 import type { Ledger } from './ledger.js';
 import { prepareRequest } from './prepare-request.js';
@@ -26,8 +26,7 @@ export interface RequestPathParts {
   readonly routes: RouteTable<Site>;
   readonly ledger: Ledger;
   readonly metrics: GatewayMetrics;
-  /** Asks for an instance of the site; joined. */
-  readonly wake: (site: Site) => void;
+  readonly holding: Holding;
 }
 
 /** The way of a request through the gateway, from first to last. Each stage is in the file of its name. */
@@ -42,12 +41,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     this.#parts = parts;
     this.#plain = { trustForwarded: parts.config.trustForwarded, upgrading: false };
     this.#upgrading = { trustForwarded: parts.config.trustForwarded, upgrading: true };
-    this.#holding = new Holding(parts.config, {
-      forward: (visit, lane) => this.#forward(visit, lane, performance.now()),
-      expire: (visit) => this.#answer(visit, { kind: 'hold-timeout', app: visit.site.app, heldMs: performance.now() - visit.arrivedAt }),
-      wake: parts.wake,
-      heldChanged: (site) => parts.ledger.heldChanged(site),
-    });
+    this.#holding = parts.holding;
   }
 
   /**
@@ -66,7 +60,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     const visit = new Visit(this, site, incoming, response, request, now, upgradeHead);
     this.#arrive(visit);
     const lane = site.held.size === 0 ? site.choose(now) : undefined;
-    if (lane !== undefined) this.#forward(visit, lane, now);
+    if (lane !== undefined) this.forward(visit, lane, now);
     else this.#hold(visit, now);
     return true;
   }
@@ -80,10 +74,10 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
 
   #hold(visit: Visit, now: number): void {
     const { site } = visit;
-    if (!this.#holding.hold(visit, now)) this.#answer(visit, { kind: 'queue-full', app: site.app, held: site.held.size });
+    if (!this.#holding.hold(visit, now)) this.answer(visit, { kind: 'queue-full', app: site.app, held: site.held.size });
   }
 
-  #forward(visit: Visit, lane: Lane, now: number): void {
+  forward(visit: Visit, lane: Lane, now = performance.now()): void {
     const { incoming, request, response } = visit;
     const exchange = new Exchange(visit, lane, { owner: this, now });
     visit.exchange = exchange;
@@ -141,11 +135,11 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
       case 'refused':
       case 'broken':
         if (verdict.kind === 'refused') this.#holding.releaseIn(visit.site, lane.rest(now, this.#parts.config));
-        return this.#answer(visit, { kind: 'upstream-failed', app, because: verdict.because });
+        return this.answer(visit, { kind: 'upstream-failed', app, because: verdict.because });
       case 'late':
-        return this.#answer(visit, { kind: 'upstream-late', app, withinMs: this.#parts.config.responseWithinMs });
+        return this.answer(visit, { kind: 'upstream-late', app, withinMs: this.#parts.config.responseWithinMs });
       case 'invalid':
-        return this.#answer(visit, { kind: 'bad-request', because: verdict.because });
+        return this.answer(visit, { kind: 'bad-request', because: verdict.because });
       case 'cut':
         visit.response.destroy();
     }
@@ -174,7 +168,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     this.#parts.ledger.left(site, performance.now());
   }
 
-  #answer(visit: Visit, problem: Problem): void {
+  answer(visit: Visit, problem: Problem): void {
     if (this.#stopping) visit.response.shouldKeepAlive = false;
     answerProblem(visit.response, problem);
   }
@@ -183,7 +177,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
 
   /** An instance became ready, or may have more. */
   siteChanged(site: Site): void {
-    if (site.removed) for (const visit of this.#holding.takeAll(site)) this.#answer(visit, { kind: 'removed', app: site.app });
+    if (site.removed) for (const visit of this.#holding.takeAll(site)) visit.refuse({ kind: 'removed', app: site.app });
     else if (site.held.size > 0) this.#holding.release(site);
   }
 
@@ -195,7 +189,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
   }
 
   cannotWake(site: Site, { because, retryAfterS }: { because: string; retryAfterS: number }): void {
-    for (const visit of this.#holding.takeAll(site)) this.#answer(visit, { kind: 'cannot-wake', app: site.app, because, retryAfterS });
+    for (const visit of this.#holding.takeAll(site)) visit.refuse({ kind: 'cannot-wake', app: site.app, because, retryAfterS });
   }
 
   /** Responses from now on close their connections. */
@@ -205,7 +199,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
 
   /** Whoever still waits is sent away. */
   abandon(): void {
-    for (const site of this.#parts.routes.values()) for (const visit of this.#holding.takeAll(site)) this.#answer(visit, { kind: 'stopping' });
+    for (const site of this.#parts.routes.values()) for (const visit of this.#holding.takeAll(site)) visit.refuse({ kind: 'stopping' });
   }
 }
 

@@ -1,16 +1,23 @@
 import type { IncomingMessage } from 'node:http';
+import type { Problem } from '../answer/problem.js';
 import type { GatewayResponse } from '../http/gateway-response.js';
+import type { Lane } from '../site/lane.js';
 import type { Site } from '../site/site.js';
 import type { Exchange } from './exchange.js';
 import type { PreparedRequest } from './prepare-request.js';
+import type { Waiting } from './waiting.js';
 
 export interface VisitOwner {
+  /** Its turn at an instance. */
+  forward(visit: Visit, lane: Lane): void;
+  /** It gets no instance. */
+  answer(visit: Visit, problem: Problem): void;
   /** The last byte is written, or the visitor is gone; called once. */
   leave(visit: Visit): void;
 }
 
 /** A visitor's request, from arrival to last byte. Times are by `performance.now()`. */
-export class Visit {
+export class Visit implements Waiting {
   readonly owner: VisitOwner;
   readonly site: Site;
   readonly incoming: IncomingMessage;
@@ -41,5 +48,13 @@ export class Visit {
 
   get waited(): boolean {
     return this.heldUntil !== 0;
+  }
+
+  send(lane: Lane): void {
+    this.owner.forward(this, lane);
+  }
+
+  refuse(problem: Problem): void {
+    this.owner.answer(this, problem);
   }
 }

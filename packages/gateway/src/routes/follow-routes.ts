@@ -2,7 +2,11 @@ import type { RouteChange } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import type { Logger } from '@appshot/runtime';
 import { Site, type SiteOptions } from '../site/site.js';
+import type { Exposed } from '../tcp/passage.js';
 import type { RouteTable } from './route-table.js';
+
+/** Told with every route what the app exposes. */
+type OnRoute = (site: Site, exposed: readonly Exposed[]) => void;
 
 /** Keeps the table of sites as the registry has it: everything at the start, and every change as it is pushed. */
 export class RouteFollower {
@@ -10,14 +14,16 @@ export class RouteFollower {
   readonly #table: RouteTable<Site>;
   readonly #options: SiteOptions;
   readonly #logger: Logger;
+  readonly #onRoute: OnRoute;
   readonly #ended = new AbortController();
   #following: Promise<void> | undefined;
 
-  constructor(registry: Registry, table: RouteTable<Site>, { options, logger }: { options: SiteOptions; logger: Logger }) {
+  constructor(registry: Registry, table: RouteTable<Site>, { options, logger, onRoute }: { options: SiteOptions; logger: Logger; onRoute: OnRoute }) {
     this.#registry = registry;
     this.#table = table;
     this.#options = options;
     this.#logger = logger;
+    this.#onRoute = onRoute;
   }
 
   /** Resolves when the table is full. */
@@ -36,12 +42,16 @@ export class RouteFollower {
 
   apply(change: RouteChange): void {
     if (change.kind === 'removed') {
-      this.#table.remove(change.app)?.remove();
+      const site = this.#table.remove(change.app);
+      if (site === undefined) return;
+      site.remove();
+      this.#onRoute(site, []);
       return;
     }
     const { app, hosts } = change.route;
     const site = this.#table.get(app) ?? new Site(app, this.#options);
     this.#table.set(app, hosts, site);
     site.apply(change.route, performance.now());
+    this.#onRoute(site, change.route.exposed);
   }
 }

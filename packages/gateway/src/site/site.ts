@@ -1,6 +1,6 @@
 import type { Aid, Endpoint, InstanceState, Phases, Route } from '@appshot/protocol';
 import type { WakeNote } from '../headers/server-timing.js';
-import type { Visit } from '../path/visit.js';
+import type { Waiting } from '../path/waiting.js';
 import { SiteTally } from '../traffic/site-tally.js';
 import { chooseLane } from './choose-lane.js';
 import { HoldQueue } from './hold-queue.js';
@@ -31,7 +31,7 @@ const howBy: Partial<Record<InstanceState, string>> = { asleep: 'restore', resto
 export class Site {
   readonly app: string;
   snapshot: SiteSnapshot = { concurrency: 1, holdMs: 1, ready: [], trial: null };
-  readonly held = new HoldQueue<Visit>();
+  readonly held = new HoldQueue<Waiting>();
   /** Requests from arrival to last byte, held ones counted. */
   inFlight = 0;
   /** Since the last traffic report. */

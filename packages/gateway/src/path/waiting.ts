@@ -1,0 +1,15 @@
+import type { Problem } from '../answer/problem.js';
+import type { Lane } from '../site/lane.js';
+import type { Site } from '../site/site.js';
+
+/** A visitor who may have to wait for an instance: a request, or a connection to an exposed port. */
+export interface Waiting {
+  readonly site: Site;
+  /** When it is told that nothing became ready, by `performance.now()`; 0 as long as it never had to wait. */
+  heldUntil: number;
+  readonly waited: boolean;
+  /** Its turn at an instance. */
+  send(lane: Lane): void;
+  /** It gets none. */
+  refuse(problem: Problem): void;
+}
