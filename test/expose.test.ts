@@ -1,0 +1,105 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { freePort, waitUntil } from '@appshot/runtime/testing';
+import test from 'ava';
+import { Farm } from './support/farm.js';
+
+const farm = new Farm();
+let farmPort = 0;
+
+test.before(async () => {
+  await farm.up();
+  farmPort = await freePort();
+});
+test.after.always(() => farm.destroy());
+
+/** redis-server, which keeps nothing on disk: what it knows it has in memory. */
+function appFile(name: string, expose: string): string {
+  const dir = path.join(farm.dir, 'apps', name);
+  mkdirSync(dir, { recursive: true });
+  const file = path.join(dir, 'site.yaml');
+  writeFileSync(file, [
+    `name: ${name}`, 'command: [redis-server, --port, "6379", --protected-mode, "no", --appendonly, "no"]', 'port: 6379',
+    `expose: [${expose}]`, 'scale: { max: 1, concurrency: 200, idleMs: 700 }', '',
+  ].join('\n'));
+  return file;
+}
+
+/** A connection that speaks Redis' inline commands; each answer is one line. */
+class RedisTalk {
+  readonly #socket: net.Socket;
+  #received = '';
+
+  constructor(port: number) {
+    this.#socket = net.connect(port, '127.0.0.1').on('data', (chunk) => { this.#received += String(chunk); }).on('error', () => undefined);
+  }
+
+  async ask(command: string): Promise<string> {
+    this.#received = '';
+    this.#socket.write(`${command}\r\n`);
+    await waitUntil(() => this.#received.endsWith('\r\n') || this.#socket.destroyed, { withinMs: 40_000, what: `the answer to ${command}` });
+    if (!this.#received.endsWith('\r\n')) throw new Error(`the connection was closed: ${this.#received}`);
+    return this.#received.trim();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+async function askOnce(command: string): Promise<string> {
+  const talk = new RedisTalk(farmPort);
+  try {
+    return await talk.ask(command);
+  } finally {
+    talk.close();
+  }
+}
+
+test.serial('a redis-server behind a farm port sleeps when no connection is open, and a connection wakes it with its memory', async (t) => {
+  await farm.deploy(appFile('cache', `{ port: 6379, farmPort: ${farmPort} }`));
+  const talk = new RedisTalk(farmPort);
+  t.is(await talk.ask('SET color green'), '+OK');
+  // Longer than its idleMs, and several looks of the scheduler.
+  const until = Date.now() + 2_500;
+  await waitUntil(() => Date.now() > until, { withinMs: 10_000 });
+  t.is((await farm.instancesOf('cache'))[0]?.state, 'ready', 'an open connection keeps it awake');
+  t.is(await talk.ask('PING'), '+PONG');
+  talk.close();
+  await farm.untilAll('cache', 'asleep');
+  t.regex(await askOnce('GET color'), /green$/);
+});
+
+test.serial('fifty connections to it while it sleeps are all answered, by one restore', async (t) => {
+  await farm.untilAll('cache', 'asleep');
+  const woken = (await farm.eventsOf('cache', 'woken')).length;
+  const answers = await Promise.all(Array.from({ length: 50 }, () => askOnce('INCR visits')));
+  t.deepEqual(answers.map((text) => Number(text.slice(1))).sort((a, b) => a - b), Array.from({ length: 50 }, (_, i) => i + 1));
+  t.is((await farm.eventsOf('cache', 'woken')).length, woken + 1);
+});
+
+test.serial('apps and rids show the translation, and a gateway that was killed has the port again', async (t) => {
+  const apps = await farm.appshotJson<{ spec: { name: string; expose: { port: number; farmPort: number }[] } }[]>('apps');
+  t.like(apps.find(({ spec }) => spec.name === 'cache')?.spec.expose[0], { port: 6379, farmPort });
+  t.true((await farm.appshot('apps')).stdout.includes(`${farmPort} to 6379`));
+  const talk = new RedisTalk(farmPort);
+  t.is(await talk.ask('PING'), '+PONG');
+  const [row] = await farm.instancesOf('cache');
+  const { rids } = await farm.appshotJson<{ rids: { type: string; virtual: unknown; system: unknown }[] }>('rids', row!.aid);
+  t.deepEqual(rids.filter(({ type }) => type === 'farm port'), [{ type: 'farm port', virtual: `${row!.ip}:6379`, system: farmPort }]);
+  talk.close();
+  process.kill(farm.pidOf('gateway'), 'SIGKILL');
+  await waitUntil(() => askOnce('GET visits').then((text) => /50$/.test(text), () => false), { withinMs: 20_000, everyMs: 100, what: 'the port to be back' });
+  t.pass();
+});
+
+test.serial('a farm port of another app is refused with its line, UDP by name, and nothing of it is kept', async (t) => {
+  const taken = await farm.appshot('deploy', appFile('thief', `{ port: 6379, farmPort: ${farmPort} }`));
+  t.is(taken.status, 1);
+  t.regex(taken.stderr, new RegExp(`line 4: the farm port ${farmPort} belongs to the app "cache"`));
+  const udp = await farm.appshot('deploy', appFile('thief', '{ port: 53, protocol: udp }'));
+  t.is(udp.status, 1);
+  t.regex(udp.stderr, /line 4: expose\[0\]\.protocol: "udp" .*tcp/);
+  t.deepEqual((await farm.ask<{ spec: { name: string } }[]>('/apps')).map(({ spec }) => spec.name), ['cache']);
+});
