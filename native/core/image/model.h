@@ -210,6 +210,7 @@ struct OpenFile {
   std::vector<QueuedMessage> messages;  // where they are more than bytes: datagrams, and streams with descriptors in them
   uint32_t tcpEnd = 0;        // TcpEnd
   int64_t connectedTo = -1;   // of a datagram socket: index of the file it sends to
+  int64_t waitsOn = -1;       // of a connection that nobody has accepted: index of the listening socket
   std::vector<Membership> memberships;
 };
 

@@ -42,6 +42,7 @@ void SocketOpener::open(uint32_t index) {
     case FileKind::Netlink: return openNetlink(index);
     case FileKind::TcpListen:
     case FileKind::TcpOther: return openListener(index);
+    case FileKind::TcpPair: return;  // waits to be accepted: see finish()
     default: throw Error("internal", "a connection was not opened with the others");
   }
 }
@@ -98,6 +99,7 @@ Slot SocketOpener::makeSocket(const OpenFile& file) {
 }
 
 void SocketOpener::openPair(uint32_t index) {
+  if (waitsToBeAccepted(index)) return;
   const OpenFile& file = fileAt(index);
   uint64_t ends = compiler_.region.reserve(8, 8);
   asApplication([&] { tape_.call("make a socket pair", SYS_socketpair, {AF_UNIX, file.socketType | SOCK_CLOEXEC, 0, ends}); });
@@ -137,6 +139,19 @@ void SocketOpener::openUnix(uint32_t index) {
   setOptions(file, slot);
   bindName(file, slot);
   if (kindOf(file) == FileKind::UnixListen) asApplication([&] { tape_.call("listen", SYS_listen, {slot, file.backlog}); });
+}
+
+// As knockTcp(); what had come is refilled with the other queues.
+void SocketOpener::knockUnix(uint32_t waiting) {
+  const OpenFile& listener = fileAt(static_cast<uint32_t>(fileAt(waiting).waitsOn));
+  std::optional<uint32_t> client = otherEnd(waiting);
+  Slot slot = lift(tape_.call("make a socket", SYS_socket, {AF_UNIX, listener.socketType | SOCK_CLOEXEC, 0}, true));
+  if (client) bindName(fileAt(*client), slot);
+  asApplication([&] { tape_.call("connect", SYS_connect, {slot, bytes(listener.localAddress), listener.localAddress.size()}); });
+  peers_[waiting] = slot;
+  if (!client) return spare_.push_back(slot);
+  slotAt(*client) = slot;
+  setOptions(fileAt(*client), slot);
 }
 
 void SocketOpener::openNetlink(uint32_t index) {
@@ -184,6 +199,11 @@ void SocketOpener::openUdp(uint32_t index) {
 
 void SocketOpener::finish() {
   for (uint32_t index = 0; index < compiler_.state.files.size(); index++) {
+    if (fileAt(index).waitsOn < 0) continue;
+    if (fileAt(index).family == AF_UNIX) knockUnix(index);
+    else knockTcp(index);
+  }
+  for (uint32_t index = 0; index < compiler_.state.files.size(); index++) {
     const OpenFile& file = fileAt(index);
     if (!knows(kindOf(file))) continue;
     if (file.family == AF_UNIX) refill(index);
@@ -194,7 +214,7 @@ void SocketOpener::finish() {
   }
   for (uint32_t index = 0; index < compiler_.state.files.size(); index++) {
     const OpenFile& file = fileAt(index);
-    if (!knows(kindOf(file))) continue;
+    if (!knows(kindOf(file)) || slotAt(index).number < 0) continue;
     // RCV_SHUTDOWN 1, SEND_SHUTDOWN 2; when all is refilled
     bool isUnix = file.family == AF_UNIX;
     if (isUnix && file.count) tape_.attempt("shut down a socket", SYS_shutdown, {slotAt(index), file.count - 1});

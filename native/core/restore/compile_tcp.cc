@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "core/restore/socket_opener.h"
 #include "core/snapshot/inet_address.h"
@@ -51,13 +52,22 @@ void SocketOpener::writeAll(Slot from, const std::string& contents) {
   if (contents.size() > kManyBytes) setOption(from, SOL_SOCKET, kBufferLock, 0);
 }
 
+std::optional<uint32_t> SocketOpener::otherEnd(uint32_t index) const {
+  for (uint32_t other = 0; other < compiler_.state.files.size(); other++)
+    if (other != index && fileAt(other).kind == fileAt(index).kind && fileAt(other).object == fileAt(index).object) return other;
+  return std::nullopt;
+}
+
+bool SocketOpener::waitsToBeAccepted(uint32_t index) const {
+  auto other = otherEnd(index);
+  return fileAt(index).waitsOn >= 0 || (other && fileAt(*other).waitsOn >= 0);
+}
+
 void SocketOpener::openTcpPair(uint32_t index) {
+  if (waitsToBeAccepted(index)) return;
   const OpenFile& file = fileAt(index);
-  const OpenFile* other = nullptr;
-  uint32_t otherIndex = index + 1;
-  for (; otherIndex < compiler_.state.files.size() && !other; otherIndex++)
-    if (fileAt(otherIndex).kind == file.kind && fileAt(otherIndex).object == file.object) other = &fileAt(otherIndex);
-  otherIndex--;
+  std::optional<uint32_t> otherIndex = otherEnd(index);
+  const OpenFile* other = otherIndex ? &fileAt(*otherIndex) : nullptr;
   // The side that accepts: the other end, or one that is closed at once, as it was.
   OpenFile accepting;
   accepting.family = other ? other->family : file.family;
@@ -76,9 +86,27 @@ void SocketOpener::openTcpPair(uint32_t index) {
   setOptions(file, mine);
   if (file.count & kShutSend) tape_.call("shut down a connection", SYS_shutdown, {mine, SHUT_WR});
   if (!other) return close(theirs);
-  slotAt(otherIndex) = theirs;
+  slotAt(*otherIndex) = theirs;
   setOptions(*other, theirs);
   if (other->count & kShutSend) tape_.call("shut down a connection", SYS_shutdown, {theirs, SHUT_WR});
+}
+
+// Connects once more to a socket that listens by now, and sends what had come; the program has not accepted it yet.
+void SocketOpener::knockTcp(uint32_t waiting) {
+  const OpenFile& file = fileAt(waiting);
+  std::optional<uint32_t> client = otherEnd(waiting);
+  OpenFile closed;  // by the program, once it had sent all
+  closed.family = fileAt(static_cast<uint32_t>(file.waitsOn)).family;
+  closed.socketType = SOCK_STREAM;
+  closed.localAddress = file.peerAddress;
+  const OpenFile& from = client ? fileAt(*client) : closed;
+  const std::string& to = client ? from.peerAddress : file.localAddress;
+  Slot slot = connectTo(from, address(to), to.size());
+  writeAll(slot, file.contents);
+  if (!client) return close(slot);
+  slotAt(*client) = slot;
+  setOptions(from, slot);
+  if (from.count & kShutSend) tape_.call("shut down a connection", SYS_shutdown, {slot, SHUT_WR});
 }
 
 // What had come can be read; then it reads as reset, or as ended. The kernel makes it so: the other end does just that.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,14 @@ class SocketOpener : public Opening {
   void openListener(uint32_t index);
   void bindName(const OpenFile& file, Slot slot);
 
+  // Of a connected socket whose other end is in the instance.
+  std::optional<uint32_t> otherEnd(uint32_t index) const;
+  // One of the two ends is still in the queue of a listening socket.
+  bool waitsToBeAccepted(uint32_t index) const;
+  void knockUnix(uint32_t waiting);
+
   // compile_tcp.cc
+  void knockTcp(uint32_t waiting);
   void openTcpPair(uint32_t index);
   void openTcpEnded(uint32_t index);
   // A socket of `file`, under its old name, that is connected to `to`.

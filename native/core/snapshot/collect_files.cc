@@ -80,7 +80,8 @@ std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pi
   return names;
 }
 
-FileCollector::FileCollector(State& state, MemoryCollector& memory, pid_t podInit) : state_(state), memory_(memory), podInit_(podInit) {}
+FileCollector::FileCollector(State& state, MemoryCollector& memory, pid_t podInit, Course& course)
+    : state_(state), memory_(memory), podInit_(podInit), course_(course) {}
 
 FileCollector::Opened FileCollector::look(pid_t pid, int fd, UniqueFd here) {
   Opened opened{pid, fd, std::move(here), readLink(fdPath(pid, fd, "fd")), readFile(fdPath(pid, fd, "fdinfo")), 0, 0, 0};
@@ -232,6 +233,7 @@ void FileCollector::describeAnonymous(const Opened& opened, OpenFile& file) {
 }
 
 void FileCollector::finish() {
+  acceptWaiting();
   collectQueues();
   for (uint32_t index = 0; index < state_.files.size(); index++)
     if (state_.files[index].kind == static_cast<uint32_t>(FileKind::Epoll)) resolveEpoll(index);

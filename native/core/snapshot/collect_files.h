@@ -9,8 +9,8 @@
 
 #include "core/image/model.h"
 #include "core/snapshot/collect_memory.h"
+#include "core/snapshot/course.h"
 #include "core/snapshot/stopped_tree.h"
-#include "core/snapshot/unix_peers.h"
 
 namespace appshot {
 
@@ -19,7 +19,7 @@ std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pi
 
 class FileCollector {
  public:
-  FileCollector(State& state, MemoryCollector& memory, pid_t podInit);
+  FileCollector(State& state, MemoryCollector& memory, pid_t podInit, Course& course);
 
   // Descriptors of one stopped process. Call for every process, then finish().
   // Record locks of the process go to `locks`.
@@ -54,6 +54,8 @@ class FileCollector {
   // A descriptor of this process that came with a message over descriptor `over`.
   uint32_t describePassed(int over, UniqueFd passed);
   void collectQueues();
+  void acceptWaiting();
+  void refuseOutsiders(uint32_t listener) const;
   void resolveEpoll(uint32_t index);
   void resolvePipes();
   void resolveUnix();
@@ -65,12 +67,11 @@ class FileCollector {
   State& state_;
   MemoryCollector& memory_;
   pid_t podInit_;
+  Course& course_;
   std::vector<Opened> opened_;                            // beside State::files
   std::multimap<uint64_t, uint32_t> byInode_;
   std::map<uint64_t, uint32_t> objects_;
   std::map<std::pair<pid_t, int>, uint32_t> byDescriptor_;
-  std::map<uint64_t, UnixPeer> unixPeers_;                // by inode
-  bool unixPeersRead_ = false;
   std::optional<std::vector<Membership>> multicastGroups_;  // that anybody in the pod has joined
   std::set<std::string> locksSeen_;                       // fdinfo shows a lock at every descriptor of its file
 };

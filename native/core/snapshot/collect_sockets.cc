@@ -53,25 +53,12 @@ void FileCollector::describeNetlink(const Opened& opened, OpenFile& file) {
   if (::recv(opened.here.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT | MSG_TRUNC) > 0) refuse(opened.fd, "a netlink socket with messages waiting");
 }
 
+// To whom it is connected is asked when nothing waits to be accepted any more: see resolveUnix().
 void FileCollector::describeUnix(const Opened& opened, OpenFile& file) {
-  if (!unixPeersRead_) {
-    unixPeers_ = readUnixPeers(podInit_);
-    unixPeersRead_ = true;
-  }
   if (hasName(file)) file.mode = modeOfName(opened, file);
-  if (socketOption(opened.here.get(), SOL_SOCKET, SO_ACCEPTCONN, 0)) {
-    file.kind = static_cast<uint32_t>(FileKind::UnixListen);
-    file.backlog = 511;
-    auto listening = unixPeers_.find(opened.inode);
-    if (listening != unixPeers_.end() && listening->second.waiting > 0) refuse(opened.fd, "a unix socket with connections that wait to be accepted");
-    return;
-  }
-  auto peer = unixPeers_.find(opened.inode);
-  bool isPair = peer != unixPeers_.end() && (peer->second.inode != 0 || file.socketType != SOCK_DGRAM);
-  file.kind = static_cast<uint32_t>(isPair ? FileKind::UnixPair : FileKind::UnixOther);
-  if (peer != unixPeers_.end()) file.count = peer->second.shutdown;
-  // 0: it was connected, and its peer is gone.
-  if (isPair) file.object = objectNumber(peer->second.inode ? std::min<uint64_t>(opened.inode, peer->second.inode) : opened.inode);
+  bool listens = socketOption(opened.here.get(), SOL_SOCKET, SO_ACCEPTCONN, 0);
+  file.kind = static_cast<uint32_t>(listens ? FileKind::UnixListen : FileKind::UnixOther);
+  if (listens) file.backlog = 511;
 }
 
 // Of a name in the file system; 0 where there is none.
@@ -84,23 +71,27 @@ uint32_t FileCollector::modeOfName(const Opened& opened, const OpenFile& file) {
 }
 
 void FileCollector::resolveUnix() {
-  constexpr auto kPair = static_cast<uint32_t>(FileKind::UnixPair);
   std::map<uint64_t, uint32_t> byInode;
   for (uint32_t index = 0; index < state_.files.size(); index++)
     if (state_.files[index].family == AF_UNIX) byInode[opened_[index].inode] = index;
-  for (uint32_t index = 0; index < state_.files.size(); index++) {
+  if (byInode.empty()) return;
+  std::map<uint64_t, UnixPeer> peers = readUnixPeers(podInit_);
+  for (auto [inode, index] : byInode) {
     OpenFile& file = state_.files[index];
-    if (file.kind != kPair) continue;
-    auto peer = byInode.find(unixPeers_[opened_[index].inode].inode);
-    bool isMutual = peer != byInode.end() && unixPeers_[opened_[peer->second].inode].inode == opened_[index].inode;
-    if (isMutual) {
-      file.writeEnd = peer->second < index;  // the second of the two
-    } else if (file.socketType == SOCK_DGRAM) {
-      // It sends to somebody who does not send to it alone; to nobody, when that is outside or gone.
-      file.kind = static_cast<uint32_t>(FileKind::UnixOther);
-      if (peer != byInode.end()) file.connectedTo = peer->second;
+    auto known = peers.find(inode);
+    if (file.kind != static_cast<uint32_t>(FileKind::UnixOther) || known == peers.end()) continue;
+    file.count = known->second.shutdown;
+    uint64_t other = known->second.inode;  // 0: it was connected, and its peer is gone
+    auto peer = byInode.find(other);
+    bool isMutual = peer != byInode.end() && peers[other].inode == inode;
+    if (isMutual || file.socketType != SOCK_DGRAM) {
+      // Where its peer is nobody's descriptor any more, or somebody outside, it still holds what had come, then reads as closed.
+      file.kind = static_cast<uint32_t>(FileKind::UnixPair);
+      file.object = objectNumber(other ? std::min(inode, other) : inode);
+      file.writeEnd = isMutual && peer->second < index;  // the second of the two
+    } else if (peer != byInode.end()) {
+      file.connectedTo = peer->second;  // somebody who does not send to it alone
     }
-    // Else its peer is nobody's descriptor any more, or somebody outside: it still holds what had come, then reads as closed.
   }
 }
 
@@ -109,8 +100,7 @@ void FileCollector::resolveUnix() {
 void FileCollector::collectQueues() {
   for (uint32_t index = 0; index < state_.files.size(); index++) {
     auto kind = static_cast<FileKind>(state_.files[index].kind);
-    bool isUnix = kind == FileKind::UnixPair || kind == FileKind::UnixOther;
-    if (!isUnix && kind != FileKind::Udp) continue;
+    if (kind != FileKind::UnixOther && kind != FileKind::Udp) continue;
     int fd = opened_[index].here.get();
     bool isStream = state_.files[index].socketType == SOCK_STREAM;
     std::vector<WaitingMessage> waiting = isStream ? peekUnixStream(fd) : peekDatagrams(fd);

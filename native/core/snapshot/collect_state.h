@@ -7,12 +7,14 @@
 #include "core/image/model.h"
 #include "core/pod/pod.h"
 #include "core/snapshot/collect_process.h"
+#include "core/snapshot/course.h"
 #include "core/snapshot/stopped_tree.h"
 
 namespace appshot {
 
 // `previews`: by host pid, read before the stop; a process that is new since is looked at now. Shared memory goes into `pages`.
-State collectState(StoppedTree& tree, const Pod& pod, const std::map<pid_t, ProcessPreview>& previews, PageWriter& pages);
+State collectState(StoppedTree& tree, const Pod& pod, const std::map<pid_t, ProcessPreview>& previews, PageWriter& pages,
+                   Course& course);
 
 // Parents before children, as an image has them.
 void sortProcesses(std::vector<Process>& processes);

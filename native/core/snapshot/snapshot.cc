@@ -17,6 +17,7 @@
 #include "core/snapshot/collect_thread.h"
 #include "core/snapshot/refusal.h"
 #include "core/snapshot/save_memory.h"
+#include "core/snapshot/sock_diag.h"
 #include "core/snapshot/stopped_tree.h"
 #include "core/sys/sys.h"
 
@@ -26,6 +27,7 @@ namespace {
 
 constexpr int kStopWithinMs = 1000;
 constexpr double kRestWithinUs = 2e6;
+constexpr double kAcceptWithinUs = 3e5;
 
 class PhaseClock {
  public:
@@ -63,6 +65,12 @@ bool allAtRest(StoppedTree& tree) {
                      [](const StoppedProcess& process) { return process.zombie || waitsInKernel(process.threads.front().registers()); });
 }
 
+// Whoever waits to be accepted usually does not wait long.
+void awaitAccepts(const Pod& pod, const GoOn& goOn) {
+  for (double deadlineUs = monotonicUs() + kAcceptWithinUs; anybodyWaits(pod.init) && goOn() && monotonicUs() < deadlineUs;)
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+}
+
 }  // namespace
 
 SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<void()>& whileStopped,
@@ -70,12 +78,15 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
   const Pod& pod = *request.pod;
   SnapshotResult result;
   PhaseClock clock(result.phases);
-  GoOn goOn = [&request] { return !(request.cancel && request.cancel->load()); };
+  Course course{.ends = !request.keepRunning};
+  // Once something was taken from the instance, a visitor waits until it is back.
+  GoOn goOn = [&] { return course.hasTaken || !(request.cancel && request.cancel->load()); };
   std::vector<pid_t> pids = podProcesses(pod);
   if (pids.empty()) throw Error("not-found", "pod " + pod.name + " has no process");
   refuseUnsupported(pids, pod.init);
   std::map<pid_t, ProcessPreview> previews;
   waitUntilFilled(pod.init);
+  awaitAccepts(pod, goOn);
   for (pid_t pid : pids) previews.emplace(pid, previewWholeProcess(pid));
   PendingDirectory directory(request.imageDir);
   PageWriter pages(request.imageDir + "/pages.bin");
@@ -93,7 +104,7 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   clock.done("stop");
-  State state = collectState(*tree, pod, previews, pages);
+  State state = collectState(*tree, pod, previews, pages, course);
   checkTree(state);
   tree->putBack();
   whileStopped();

@@ -15,7 +15,12 @@ const refused: Readonly<Record<string, RegExp>> = {
   posix_queue: /fd \d+ is the POSIX message queue \/of the victim; not supported/,
   proc_file: /fd \d+ is the file \/proc\/\d+\/status; not supported/,
   traced_child: /is being traced by another process; not supported/,
-  unix_backlog: /fd \d+ is a unix socket with connections that wait to be accepted; not supported/,
+};
+
+/** What sleeps and wakes, but cannot be in a template, and the message with which that is refused. */
+const notCloned: Readonly<Record<string, RegExp>> = {
+  tcp_backlog: /^fd \d+ is a socket with connections that wait to be accepted: a template cannot have them/,
+  unix_backlog: /^fd \d+ is a socket with connections that wait to be accepted: a template cannot have them/,
 };
 
 const farm = new VictimFarm();
@@ -26,7 +31,8 @@ test.serial('every kind of state sleeps, wakes twice and is cloned as it was', a
   t.timeout(600_000);
   for (const name of (await farm.names()).filter((each) => !(each in refused))) {
     const wrong = await farm.sleepAndClone(name);
-    t.is(wrong, '', name);
+    if (notCloned[name]) t.regex(wrong, notCloned[name], name);
+    else t.is(wrong, '', name);
     t.log(`${name}: ${wrong === '' ? 'as it was' : wrong}`);
   }
 });
