@@ -48,11 +48,11 @@ CgroupUsage usageOf(const Instance& instance) {
   return usage;
 }
 
-Json runningJson(const Instance& instance, const PhasesUs& phases) {
+Json runningJson(const Instance& instance, const PhasesUs& phases, std::optional<size_t> processes) {
   std::string ip = textOf(instance.pod->farmIp);
   return {{"aid", instance.aid},
           {"pid", instance.root},
-          {"pids", processesOf(instance).size()},
+          {"pids", processes ? *processes : processesOf(instance).size()},
           {"ip", ip},
           {"address", ip + ":" + std::to_string(instance.spec.port)},
           {"phases", phasesJson(phases)}};

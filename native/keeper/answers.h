@@ -2,6 +2,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/snapshot/snapshot.h"
 #include "keeper/instance.h"
@@ -12,8 +13,8 @@ namespace appshot {
 nlohmann::ordered_json phasesJson(const PhasesUs& phases);
 // Those of `first`, then those of `then`.
 PhasesUs joined(const PhasesUs& first, const PhasesUs& then);
-// As `Running` in the engine's TypeScript interface.
-nlohmann::ordered_json runningJson(const Instance& instance, const PhasesUs& phases);
+// `processes`: how many it has, where that is known without a look at its cgroup. As `Running` in the engine's TypeScript interface.
+nlohmann::ordered_json runningJson(const Instance& instance, const PhasesUs& phases, std::optional<size_t> processes = std::nullopt);
 // What it uses now.
 CgroupUsage usageOf(const Instance& instance);
 // Host pids of the instance's processes, without the pod's init.

@@ -63,7 +63,7 @@ Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident,
     open(keeper, instance);
     if (wish.parked) parkNow(*instance);
     careAfter(keeper, resident, instance, !wish.parked);
-    return runningJson(*instance, watch.phases);
+    return runningJson(*instance, watch.phases, unborn->embryo->processes());
   } catch (...) {
     keeper.forget(instance);
     throw;

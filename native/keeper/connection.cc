@@ -67,6 +67,11 @@ void Connection::send(const std::string& text) {
 void Connection::read() {
   try {
     while (auto message = receiveMessage(socket_.get())) {
+      // Shorter than handing it to another thread.
+      if (message->text.find("\"method\":\"unpark\"") != std::string::npos) {
+        answer(std::move(*message));
+        continue;
+      }
       ++running_;
       auto shared = std::make_shared<Message>(std::move(*message));
       keeper_.workers.run([self = shared_from_this(), shared] {

@@ -157,27 +157,40 @@ static void awaitGo(struct Context* context, uint32_t processes) {
   while (!__atomic_load_n(&status->go, __ATOMIC_SEQ_CST)) sys6(NR_futex, (long)&status->go, 0 /* FUTEX_WAIT */, 0, 0, 0, 0);
 }
 
-/* Enters a time namespace of its own, of which the offsets have to be written before anybody is in it. */
-static long setClocks(struct Status* status) {
+static long openHere(const char* path, long flags) { return sys6(NR_openat, -100, (long)path, flags, 0, 0, 0); }
+
+/*
+ * A time namespace of its own, whose offsets have to be written before anybody is in it. Making it is what takes long, so that is
+ * done in advance; it is entered at the gate, and only a process with a single thread can.
+ */
+struct Clocks { long offsets, space; };
+
+static long makeClocks(struct Clocks* clocks) {
   long result = sys1(NR_unshare, K_CLONE_NEWTIME);
   if (result < 0) return result;
-  long file = sys6(NR_openat, -100, (long)"/proc/self/timens_offsets", 1, 0, 0, 0);
-  if (file < 0) return file;
-  result = sys3(NR_write, file, (long)status->timens, status->timensBytes);
-  sys1(NR_close, file);
-  if (result < 0) return result;
-  file = sys6(NR_openat, -100, (long)"/proc/self/ns/time_for_children", 0, 0, 0, 0);
-  if (file < 0) return file;
-  result = sys3(NR_setns, file, K_CLONE_NEWTIME, 0);
-  sys1(NR_close, file);
+  clocks->offsets = openHere("/proc/self/timens_offsets", 1);
+  if (clocks->offsets < 0) return clocks->offsets;
+  clocks->space = openHere("/proc/self/ns/time_for_children", 0);
+  return clocks->space;
+}
+
+static long setClocks(struct Clocks* clocks, struct Status* status) {
+  long result = sys3(NR_write, clocks->offsets, (long)status->timens, status->timensBytes);
+  if (result >= 0) result = sys3(NR_setns, clocks->space, K_CLONE_NEWTIME, 0);
+  sys1(NR_close, clocks->offsets);
+  sys1(NR_close, clocks->space);
   return result;
 }
 
 static void opGate(struct Context* context, struct Op* op) {
   struct Status* status = context->status;
-  awaitGo(context, (uint32_t)op->arg[0]);
-  long result = op->arg[1] ? sys3(NR_sethostname, (long)status->name, status->nameBytes, 0) : 0;
-  if (result >= 0) result = setClocks(status);
+  struct Clocks clocks;
+  long result = makeClocks(&clocks);
+  if (result >= 0) {
+    awaitGo(context, (uint32_t)op->arg[0]);
+    if (op->arg[1]) result = sys3(NR_sethostname, (long)status->name, status->nameBytes, 0);
+    if (result >= 0) result = setClocks(&clocks, status);
+  }
   if (result < 0) fail(context, op->step, result);
 }
 

@@ -31,6 +31,7 @@ class Embryo {
   virtual ~Embryo() = default;
   virtual pid_t root() const = 0;     // host pid of the root process
   virtual pid_t rootVpid() const = 0;
+  virtual size_t processes() const = 0;
   // Lets it run, under this host name. Once, and followed by await().
   virtual void go(const std::string& hostName) = 0;
   // Returns when the program runs and has random numbers of its own. Throws Error when that did not happen in time: the caller

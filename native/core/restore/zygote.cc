@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <mutex>
 
 #include "core/image/image.h"
@@ -35,6 +36,10 @@ class WaitingClone : public Embryo {
   }
 
   pid_t root() const override { return root_; }
+  size_t processes() const override {
+    const auto& all = image_->state().processes;
+    return static_cast<size_t>(std::count_if(all.begin(), all.end(), [](const Process& process) { return !process.zombie; }));
+  }
   pid_t rootVpid() const override { return image_->state().processes.front().pid; }
 
   void go(const std::string& hostName) override { status_.openGate(clockOffsets(image_->state()), hostName); }
