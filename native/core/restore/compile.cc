@@ -48,6 +48,8 @@ class ImageCompiler {
     if (compiler_.purpose == Purpose::Zygote) {
       moveDescriptors(tape, true);
       compileMemory(compiler_, tape, root, false);
+      for (const Process& other : state_.processes)
+        if (&other != &root && !other.zombie) compileParkedMemory(compiler_, tape, other);
       tape.op(OP_BARRIER, "be ready", {3, 1, 1});
       tape.op(OP_SERVE, "serve", {socket_, region.reserve(APPSHOT_SERVER, 64)});
       tape.call("close the zygote's socket", SYS_close, {socket_});
@@ -133,6 +135,7 @@ class ImageCompiler {
     }
     if (hasMemory) compileSharedMemory(compiler_, tape, process);
     else compileMemory(compiler_, tape, process, true);
+    compileUnpark(compiler_, tape);
     if (compiler_.purpose == Purpose::Zygote) tape.op(OP_PREFAULT, "make memory present", {compiler_.prefault, &process - state_.processes.data()});
     compileDescriptors(compiler_, tape, process);
     compileForkAdvice(compiler_, tape, process);

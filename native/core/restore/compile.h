@@ -46,6 +46,8 @@ struct Compiler {
   std::vector<FillPlan>& fills;
   Slot fillSocket{};              // where userfaultfds are sent
   Slot prefault{};                // what each clone makes present before it runs
+  std::map<std::pair<int32_t, uint64_t>, uint64_t> parked{};  // process and mapping -> where its zygote holds it
+  uint64_t parkedEnd = 0;         // of all of them
   uint32_t configured = 0;        // processes that run a configurator in a clone
   uint32_t tasks = 0;
   size_t nextThread = 0;          // stub and stack of the next task
@@ -65,6 +67,11 @@ void compileDescriptors(Compiler& compiler, Tape& tape, const Process& process);
 
 // Address space of one process from nothing: unmaps all, maps and fills. A zygote leaves shared mappings to its clones.
 void compileMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared);
+// Memory of a process other than the root: its zygote holds it at addresses that nobody uses, from where compileMemory() moves it
+// into its place in each clone, so that clones share it as they share the root's.
+void compileParkedMemory(Compiler& compiler, Tape& tape, const Process& process);
+// A process that has its own memory, and whose children have theirs, lets go of what is parked.
+void compileUnpark(Compiler& compiler, Tape& tape);
 // The shared mappings that a zygote has left out.
 void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process);
 // What of a process's memory may come while it runs, and what of that is copied before.

@@ -19,6 +19,8 @@ namespace {
 
 constexpr uint64_t kTaskSize = 0x7ffffffff000;
 constexpr size_t kMaxVectors = 1024;
+// Where parked memory begins in the region.
+constexpr uint64_t kParkedOffset = 1ull << 33;
 
 VmaKind kindOf(const Vma& vma) { return static_cast<VmaKind>(vma.kind); }
 
@@ -119,6 +121,11 @@ void mapRanges(Compiler& compiler, Tape& tape, const Process& process, MappedFil
       continue;
     }
     uint64_t prot = vma.prot | (!lazy.contains(vma.start) && touches(process.runs, vma) ? PROT_WRITE : 0);
+    if (auto parked = compiler.parked.find({process.pid, vma.start}); parked != compiler.parked.end()) {
+      uint64_t bytes = vma.end - vma.start;
+      tape.callExact("move memory into its place", SYS_mremap, {parked->second, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, vma.start}, vma.start);
+      continue;
+    }
     Argument fd = -1;
     if (kind == VmaKind::FilePrivate || kind == VmaKind::FileShared) fd = files.open(vma.object);
     if (kind == VmaKind::Shared) fd = compiler.sharedMemory[vma.object];
@@ -148,12 +155,12 @@ void fillPages(Compiler& compiler, Tape& tape, const std::vector<PageRun>& runs)
 }
 
 // The runs that are read before the program goes on.
-std::vector<PageRun> runsOf(const Process& process, Which which, const LazyMemory& lazy) {
+std::vector<PageRun> runsOf(const Compiler& compiler, const Process& process, Which which, const LazyMemory& lazy) {
   std::vector<PageRun> runs;
   auto vma = process.vmas.begin();
   for (const PageRun& run : process.runs) {
     while (vma != process.vmas.end() && vma->end <= run.address) ++vma;
-    if (vma != process.vmas.end() && wanted(*vma, which) && !lazy.contains(run.address)) runs.push_back(run);
+    if (vma != process.vmas.end() && wanted(*vma, which) && !lazy.contains(run.address) && !compiler.parked.count({process.pid, vma->start})) runs.push_back(run);
   }
   return runs;
 }
@@ -200,11 +207,51 @@ static void mapAndFill(Compiler& compiler, Tape& tape, const Process& process, W
   MappedFiles files(compiler, tape);
   LazyMemory lazy = which == Which::All ? planLazyMemory(compiler, process) : LazyMemory{};
   mapRanges(compiler, tape, process, files, which, lazy);
-  fillPages(compiler, tape, runsOf(process, which, lazy));
+  fillPages(compiler, tape, runsOf(compiler, process, which, lazy));
   compileLazyMemory(compiler, tape, lazy);
   finalProtection(tape, process, which, lazy);
   advise(tape, process, which);
   files.closeAll();
+}
+
+// Whole page tables can be moved where both places lie alike in them.
+static uint64_t parkingOf(Compiler& compiler, const Vma& vma) {
+  constexpr uint64_t kTableBytes = 2ull << 20;
+  uint64_t from = compiler.parkedEnd ? compiler.parkedEnd : compiler.region.base() + kParkedOffset;
+  uint64_t at = from / kTableBytes * kTableBytes + vma.start % kTableBytes;
+  if (at < from) at += kTableBytes;
+  uint64_t end = at + (vma.end - vma.start);
+  if (end > compiler.region.base() + compiler.regionBytes) return 0;  // it is filled in each clone again
+  compiler.parkedEnd = end;
+  return at;
+}
+
+void compileParkedMemory(Compiler& compiler, Tape& tape, const Process& process) {
+  MappedFiles files(compiler, tape);
+  std::vector<PageRun> runs;
+  for (const Vma& vma : process.vmas) {
+    VmaKind kind = kindOf(vma);
+    if ((kind != VmaKind::Anonymous && kind != VmaKind::FilePrivate) || !touches(process.runs, vma)) continue;
+    uint64_t at = parkingOf(compiler, vma);
+    if (at == 0) continue;
+    compiler.parked[{process.pid, vma.start}] = at;
+    Argument fd = -1;
+    if (kind == VmaKind::FilePrivate) fd = files.open(vma.object);
+    tape.callExact("map memory", SYS_mmap, {at, vma.end - vma.start, vma.prot | PROT_WRITE, mapFlags(vma), fd, vma.offset}, at);
+    for (PageRun run : process.runs) {
+      if (run.address < vma.start || run.address >= vma.end) continue;
+      run.address += at - vma.start;
+      runs.push_back(run);
+    }
+  }
+  fillPages(compiler, tape, runs);
+  files.closeAll();
+}
+
+void compileUnpark(Compiler& compiler, Tape& tape) {
+  if (compiler.parkedEnd == 0) return;
+  uint64_t start = compiler.region.base() + kParkedOffset;
+  tape.call("let go of the others' memory", SYS_munmap, {start, compiler.parkedEnd - start});
 }
 
 void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process) { mapAndFill(compiler, tape, process, Which::Shared); }
