@@ -125,7 +125,7 @@ test('fifty connections to a sleeping app wake it once, wait, and are all served
     wakes += 1;
     await waitUntil(() => (farm.lastReport(app)?.held ?? 0) === 50, { withinMs: 10_000, what: 'all to wait' });
     const epoch = await farm.become(aid, 'asleep', 'restoring');
-    farm.bus.publish(instanceRestored, { node: 'n1', app, aid, epoch, endpoint, phases: {} });
+    farm.bus.publish(instanceRestored, { how: 'restore', node: 'n1', app, aid, epoch, endpoint, phases: {} });
     const ready = await farm.become(aid, 'restoring', 'ready', endpoint);
     return { kind: 'ready', aid, epoch: ready, endpoint, how: 'restore', phases: {} };
   };

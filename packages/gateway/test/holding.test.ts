@@ -58,7 +58,7 @@ test('visitors go to an instance that its agent says is back, before anybody has
     const epoch = await farm.become(aid, 'asleep', 'restoring');
     // Told again, for the gateway may not have heard of the instance at all yet.
     await waitUntil(() => {
-      farm.bus.publish(instanceRestored, { node: 'n1', app, aid, epoch, endpoint: upstream.endpoint, phases: { decide: 0.2, fill: 1.5 } });
+      farm.bus.publish(instanceRestored, { how: 'restore', node: 'n1', app, aid, epoch, endpoint: upstream.endpoint, phases: { decide: 0.2, fill: 1.5 } });
       return upstream.requests > 0;
     }, { withinMs: 10_000, what: 'the visitor to be sent on' });
     return hangFor(app)();
@@ -71,7 +71,7 @@ test('visitors go to an instance that its agent says is back, before anybody has
   t.is(upstream.connections, 1, 'the record of it changes nothing');
   await farm.become(aid, 'ready', 'draining');
   await farm.become(aid, 'draining', 'ready', upstream.endpoint);
-  farm.bus.publish(instanceRestored, { node: 'n1', app, aid, epoch: 2, endpoint: { ip: '127.0.0.1', port: 1 }, phases: {} });
+  farm.bus.publish(instanceRestored, { how: 'restore', node: 'n1', app, aid, epoch: 2, endpoint: { ip: '127.0.0.1', port: 1 }, phases: {} });
   t.is((await visit(gateway, host)).text, 'back', 'an agent\'s word of the past counts no more');
 });
 

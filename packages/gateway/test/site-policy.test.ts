@@ -35,6 +35,7 @@ test('only a higher epoch changes what is known, and at the same one only a drai
   t.false(supersedes({ state: 'draining', epoch: 2 }, { state: 'ready', epoch: 3 }));
   t.false(supersedes({ state: 'draining', epoch: 2 }, { state: 'snapshotting', epoch: 2 }));
   t.true(supersedes({ state: 'ready', epoch: 2 }, { state: 'restoring', epoch: 2 }));
+  t.true(supersedes({ state: 'ready', epoch: 2 }, { state: 'unparking', epoch: 2 }));
   t.false(supersedes({ state: 'restoring', epoch: 2 }, { state: 'ready', epoch: 2 }));
   t.true(supersedes({ state: 'stopping', epoch: 3 }, { state: 'ready', epoch: 2 }));
 });

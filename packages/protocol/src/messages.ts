@@ -106,7 +106,7 @@ const callsByVerb = {
   /** Freezes a running instance that has no traffic; nothing happens to one that is parked. */
   park: call('park', 30_000, Target, z.object({})),
   /** Lets a parked instance run again. Well below a millisecond on the node. */
-  unpark: call('unpark', 30_000, Target.extend({ spec: AppSpec }), Started),
+  unpark: call('unpark', 30_000, Target.extend({ spec: AppSpec, decideMs: z.number().nonnegative().default(0) }), Started),
   /** Keeps a template's memory resident in its zygote, so that a clone is a fork, or lets it go. */
   warm: call('warm', 30_000, z.object({ app: AppName, image: z.string(), resident: z.boolean() }), z.object({})),
   stop: call('stop', 60_000, Target.extend({ removeImage: z.boolean() }), z.object({ exited: z.boolean() })),
@@ -128,11 +128,11 @@ export const agentCalls = (node: string): typeof callsByVerb =>
   Object.fromEntries(Object.entries(callsByVerb).map(([verb, one]) => [verb, { ...one, subject: `appshot.node.${node}.${verb}` }])) as unknown as typeof callsByVerb;
 
 /**
- * An instance that slept runs again: its agent tells every gateway at the moment when it answers the scheduler, so that
- * no visitor waits for the registry to hear of it. `epoch` is that of its being `restoring`; whatever the registry says
+ * An instance that slept, or stood parked, runs again: its agent tells every gateway at the moment when it answers the scheduler, so that
+ * no visitor waits for the registry to hear of it. `epoch` is that of its being `restoring` or `unparking`; whatever the registry says
  * of it later has a higher one.
  */
-export const InstanceRestored = z.object({ node: RoleId, app: AppName, aid: Aid, epoch: Epoch, endpoint: Endpoint, phases: Phases });
+export const InstanceRestored = z.object({ how: z.enum(['restore', 'unpark']), node: RoleId, app: AppName, aid: Aid, epoch: Epoch, endpoint: Endpoint, phases: Phases });
 export type InstanceRestored = z.infer<typeof InstanceRestored>;
 export const instanceRestored = { subject: 'appshot.instance-restored', body: InstanceRestored } satisfies Notice<typeof InstanceRestored>;
 

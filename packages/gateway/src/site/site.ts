@@ -101,13 +101,13 @@ export class Site {
   }
 
   /**
-   * Its agent's word that an instance which slept answers; the registry, and who asked for it, will say so later. Only of an
+   * Its agent's word that an instance which slept or was parked answers; the registry, and who asked for it, will say so later. Only of an
    * instance that the feed has named: what never had a route gets none by this.
    */
-  restored(aid: Aid, { epoch, endpoint, phases }: { epoch: number; endpoint: Endpoint; phases: Phases }, now: number): void {
+  restored(aid: Aid, { how, epoch, endpoint, phases }: { how: string; epoch: number; endpoint: Endpoint; phases: Phases }, now: number): void {
     const lane = this.#lanes.get(aid);
     if (lane === undefined || !supersedes({ state: 'ready', epoch }, lane.facts)) return;
-    this.lastWake = { note: { how: 'restore', phases }, at: now, of: { aid, epoch } };
+    this.lastWake = { note: { how, phases }, at: now, of: { aid, epoch } };
     lane.become({ state: 'ready', epoch, endpoint });
     this.#publish(this.snapshot);
   }

@@ -27,6 +27,8 @@ export interface NodeOperationsParts {
 
 interface Target { readonly aid: Aid; readonly epoch: Epoch }
 interface StartTarget extends Target { readonly spec: AppSpec }
+/** `decideMs`: what the scheduler took before it called. */
+interface WakeTarget extends StartTarget { readonly decideMs: number }
 
 /**
  * What schedulers ask of this node. Each operation checks the epoch before its effect, and may be sent twice: a copy joins
@@ -46,14 +48,8 @@ export class NodeOperations {
     return this.#start('launch', request, () => engine.launch(launchSpecOf(request.spec, request.aid, uids.uidOf(request.spec.name))));
   }
 
-  async restore(request: StartTarget & { readonly decideMs: number }): Promise<Started> {
-    const { aid, epoch, spec, decideMs } = request;
-    const heardAt = performance.now();
-    const { endpoint, phases, ...started } = await this.#start('restore', request, () => this.#parts.engine.restore(aid));
-    const inEngine = Object.values(phases).reduce((sum, ms) => sum + ms, 0);
-    const own = { decide: decideMs, ...phases, agent: Math.max(0, performance.now() - heardAt - inEngine) };
-    this.#parts.tellRestored({ node: this.#parts.node, app: spec.name, aid, epoch, endpoint, phases: own });
-    return { ...started, endpoint, phases };
+  restore(request: WakeTarget): Promise<Started> {
+    return this.#telling('restore', request, () => this.#start('restore', request, () => this.#parts.engine.restore(request.aid)));
   }
 
   clone(request: StartTarget & { readonly template: string; readonly parked: boolean }): Promise<Started> {
@@ -80,13 +76,14 @@ export class NodeOperations {
     });
   }
 
-  unpark({ aid, epoch, spec }: StartTarget): Promise<Started> {
+  unpark(request: WakeTarget): Promise<Started> {
+    const { aid, epoch, spec } = request;
     const { board, cards, engine, metrics } = this.#parts;
-    return board.run({ aid, verb: 'unpark', epoch }, async () => {
+    return this.#telling('unpark', request, () => board.run({ aid, verb: 'unpark', epoch }, async () => {
       cards.admit(aid, epoch, { app: spec.name, port: spec.port });
       const running = await metrics.time('unpark', () => engine.unpark(aid));
       return { aid, endpoint: { ip: running.ip, port: spec.port }, pids: running.pids, phases: running.phases };
-    });
+    }));
   }
 
   snapshot({ aid, epoch, keepRunning }: Target & { readonly keepRunning: boolean }): Promise<SnapshotDone> {
@@ -143,6 +140,17 @@ export class NodeOperations {
       cards.admit(aid, epoch);
       return (isRepeat ? await this.#finishedSleep(aid) : null) ?? this.#takeSnapshot(aid, aid, false);
     });
+  }
+
+  /** What brings an instance back for visitors who may be waiting: the gateways are told before anybody records it. */
+  async #telling(how: InstanceRestored['how'], { aid, epoch, spec, decideMs }: WakeTarget, work: () => Promise<Started>): Promise<Started> {
+    const heardAt = performance.now();
+    const started = await work();
+    const { endpoint, phases } = started;
+    const inEngine = Object.values(phases).reduce((sum, ms) => sum + ms, 0);
+    const own = { decide: decideMs, ...phases, agent: Math.max(0, performance.now() - heardAt - inEngine) };
+    this.#parts.tellRestored({ how, node: this.#parts.node, app: spec.name, aid, epoch, endpoint, phases: own });
+    return started;
   }
 
   #start(how: OperationKind, { aid, epoch, spec }: StartTarget, begin: () => Promise<Running>): Promise<Started> {

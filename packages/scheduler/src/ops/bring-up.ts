@@ -52,7 +52,7 @@ async function callToStart(farm: Farm, record: InstanceRecord, { spec: given, pa
   const target = { aid: record.aid, epoch: record.epoch, spec };
   const calls = agentCalls(record.node);
   if (record.state === 'restoring') return callAgent(farm, calls.restore, { ...target, decideMs });
-  if (record.state === 'unparking') return callAgent(farm, calls.unpark, target);
+  if (record.state === 'unparking') return callAgent(farm, calls.unpark, { ...target, decideMs });
   if (record.state === 'launching') return callAgent(farm, calls.launch, target, spec.ready.withinMs + 15_000);
   if (record.image === undefined) throw new FarmError('internal', `${record.aid} is cloning and has no template`);
   return callAgent(farm, calls.clone, { ...target, template: record.image, parked });
