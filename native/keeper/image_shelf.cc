@@ -82,8 +82,32 @@ std::shared_ptr<Image> OpenImages::open(const std::string& id) {
   }
   auto image = openImage(directory);
   std::lock_guard lock(mutex_);
-  images_[id] = {identity, image};
+  images_[id] = {identity, image, nullptr, ""};
   return image;
+}
+
+std::string OpenImages::workingSetOf(const std::string& id) const { return identityOf(places_.image(id) + "/working-set.bin"); }
+
+void OpenImages::prepareWake(const std::string& id) {
+  auto image = open(id);
+  std::string workingSet = workingSetOf(id);
+  auto wake = std::make_unique<PreparedWake>(image);
+  std::lock_guard lock(mutex_);
+  auto known = images_.find(id);
+  if (known == images_.end() || known->second.image != image) return;
+  known->second.wake = std::move(wake);
+  known->second.workingSet = workingSet;
+}
+
+std::unique_ptr<PreparedWake> OpenImages::takeWake(const std::string& id) {
+  auto image = open(id);
+  {
+    std::lock_guard lock(mutex_);
+    auto known = images_.find(id);
+    if (known != images_.end() && known->second.wake && known->second.image == image && known->second.workingSet == workingSetOf(id))
+      return std::move(known->second.wake);
+  }
+  return std::make_unique<PreparedWake>(image);
 }
 
 void OpenImages::drop(const std::string& id) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/restore/prepared_wake.h"
 #include "core/restore/restore.h"
 #include "keeper/places.h"
 
@@ -36,13 +37,20 @@ class OpenImages {
   explicit OpenImages(const Places& places) : places_(places) {}
   // Throws Error `not-found`, `image-invalid`, `environment-mismatch`.
   std::shared_ptr<Image> open(const std::string& id);
+  // Works out ahead what the image's next wake needs. Throws as `open` does, and `unsupported-state`.
+  void prepareWake(const std::string& id);
+  // What has been worked out, or works it out now. Handed out once: after a wake the image is an old one soon.
+  std::unique_ptr<PreparedWake> takeWake(const std::string& id);
   void drop(const std::string& id);
 
  private:
   struct Entry {
     std::string identity;
     std::shared_ptr<Image> image;
+    std::unique_ptr<PreparedWake> wake;
+    std::string workingSet;  // identity of the one that `wake` was made with
   };
+  std::string workingSetOf(const std::string& id) const;
 
   const Places& places_;
   std::mutex mutex_;

@@ -174,12 +174,13 @@ Answer cancelledAnswer(const SnapshotWish& wish) {
   return {{"image", wish.image}, {"bytes", 0}, {"stoppedMs", 0.0}, {"phases", Answer::object()}, {"cancelled", true}};
 }
 
-// Opens and checks the new image, and makes a berth for it: the first wake then finds both done.
-void prepareWake(Keeper& keeper, const std::string& id) {
-  keeper.aftercare.add([&keeper, id] {
+// Opens and checks the new image, makes a berth for it and, where it will be woken rather than cloned, works out how.
+void prepareWake(Keeper& keeper, const SnapshotWish& wish) {
+  keeper.aftercare.add([&keeper, id = wish.image, isAsleep = !wish.keepRunning] {
     if (!keeper.hasImage(id)) return;
     InstanceSpec spec = specOfImage(*keeper.images.open(id));
     keeper.berths.prepare(id, spec, 1);
+    if (isAsleep) keeper.images.prepareWake(id);
   });
 }
 
@@ -213,7 +214,7 @@ Answer snapshotInstance(Call call) {
   }
   if (result.cancelled || wish.keepRunning) leaveSnapshot(keeper, instance);
   else keeper.forget(instance);
-  if (!result.cancelled) prepareWake(keeper, wish.image);
+  if (!result.cancelled) prepareWake(keeper, wish);
   return {{"image", wish.image},
           {"bytes", bytes},
           {"stoppedMs", result.stoppedUs / 1000},

@@ -1,5 +1,5 @@
 // restore: a sleeping instance comes back out of its image.
-#include "core/restore/restore.h"
+#include "core/restore/prepared_wake.h"
 #include "keeper/answers.h"
 #include "keeper/arrival.h"
 #include "keeper/operations.h"
@@ -18,12 +18,12 @@ Answer restoreInstance(Call call) {
   InstancePtr instance = keeper.instances.add(aid);
   std::lock_guard operation(instance->operation);
   try {
-    auto image = keeper.images.open(aid);
+    auto wake = keeper.images.takeWake(aid);
     watch.lap("open");
     instance->image = aid;
-    describeFromImage(keeper, *image, *instance);
+    describeFromImage(keeper, wake->image(), *instance);
     makeView(keeper, *instance, Furnishing::kFromImage, &watch);
-    Restored restored = restoreImage(image, *instance->pod);
+    Restored restored = wake->restore(*instance->pod);
     PhasesUs phases = joined(watch.phases, restored.phases);
     begin(keeper, instance, restored);
     return runningJson(*instance, phases);

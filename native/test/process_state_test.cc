@@ -127,18 +127,24 @@ TEST_CASE("the C library has the instructions to leave over, at the addresses th
   CHECK(instruction[2] == 0xc3);
 }
 
-TEST_CASE("a working set is joined, survives being written, and a broken one is empty") {
-  TemporaryDirectory directory;
+TEST_CASE("a working set is sorted by use, forgets what was not missed for long, and a broken one is empty") {
+  TemporaryDirectory directory, other;
   std::string path = directory.path() + "/working-set.bin";
   CHECK(readWorkingSet(directory.path()).empty());
-  addToWorkingSet(directory.path(), {{3, 0x3000, 1}, {3, 0x1000, 2}, {4, 0x1000, 1}});
-  addToWorkingSet(directory.path(), {{3, 0x2000, 1}, {3, 0x9000, 1}});
-  std::vector<WorkingSetRun> runs = readWorkingSet(directory.path());
-  REQUIRE(runs.size() == 3);
-  CHECK(runs[0].address == 0x1000);
-  CHECK(runs[0].pages == 3);
-  CHECK(runs[1].address == 0x9000);
-  CHECK(runs[2].pid == 4);
+  addToWorkingSet(directory.path(), {{3, 0, 0x3000, 5}, {3, 0, 0x1000, 2}, {4, 0, 0x1000, 1}});
+  addToWorkingSet(directory.path(), {{3, 0, 0x3000, 0}, {3, 0, 0x9000, 9}});
+  copyWorkingSet(directory.path(), other.path());
+  std::vector<TouchedPage> pages = readWorkingSet(other.path());
+  REQUIRE(pages.size() == 4);
+  CHECK(pages[0].address == 0x3000);
+  CHECK(pages[1].pid == 4);
+  CHECK(pages[2].address == 0x1000);
+  CHECK(pages[3].address == 0x9000);
+  for (uint64_t wake = 0; wake < 30; wake++) addToWorkingSet(other.path(), {{3, 0, 0x1000, 2}});
+  CHECK(readWorkingSet(other.path()).size() == 4);
+  for (uint64_t wake = 0; wake < 100; wake++) addToWorkingSet(other.path(), {{3, 0, 0x1000, 2}});
+  REQUIRE(readWorkingSet(other.path()).size() == 1);
+  CHECK(readWorkingSet(other.path())[0].address == 0x1000);
   std::string whole = readFile(path);
   for (size_t at = 0; at < whole.size(); at++) {
     std::string broken = whole;

@@ -13,57 +13,75 @@ namespace appshot {
 
 namespace {
 
-// A fault takes its neighbours along: one wake-up across processors costs more than copying them.
-constexpr uint64_t kClusterBytes = 8 * 4096;
-// In the background, between two looks at what the program wants.
-constexpr uint64_t kBatchBytes = 64 * 4096;
+constexpr uint64_t kPage = 4096;
+// A program that misses one page after the other is given so many ahead: a wake-up across processors costs more than copying them.
+constexpr uint64_t kAheadBytes = 8 * kPage;
+// Copied between two looks at what the program wants: what is next, and in the background.
+constexpr uint64_t kNextBatchBytes = 16 * kPage, kBatchBytes = 64 * kPage;
+// How long a program takes to come to the next page of its working set, about: gives pages that are missed their place among those
+// that were recorded before.
+constexpr double kUsAPage = 4;
 // The program has come to rest when it has not missed anything for so long.
 constexpr int kQuietMs = 5;
 // Background filling starts at the latest.
 constexpr double kLatestUs = 150'000;
-constexpr uint64_t kPage = 4096;
 
 class FillJob {
  public:
   FillJob(UniqueFd uffd, Extents missing, std::vector<Extent> registered, uint64_t pid, const char* pages)
-      : uffd_(std::move(uffd)), missing_(std::move(missing)), registered_(std::move(registered)), pid_(pid), pages_(pages) {}
+      : uffd_(std::move(uffd)), missing_(std::move(missing)), registered_(std::move(registered)), pid_(pid), pages_(pages), startUs_(monotonicUs()) {}
   ~FillJob() {
     for (std::thread& child : children_) child.join();
   }
 
-  std::vector<WorkingSetRun> run() {
-    double startUs = monotonicUs();
-    bool quiet = false;
-    while (!missing_.empty()) {
-      bool background = quiet || monotonicUs() - startUs > kLatestUs;
-      pollfd query{uffd_.get(), POLLIN, 0};
-      int ready = ::poll(&query, 1, background ? 0 : kQuietMs);
-      if (ready > 0) {
-        if (query.revents & (POLLERR | POLLHUP)) return touched_;
-        if (!readEvents(!background)) return touched_;
-      } else if (background) {
-        if (!fillNext()) return touched_;
-      } else {
-        quiet = true;
-      }
-    }
-    letGo();
-    return touched_;
+  // `next`: see FillPlan.
+  std::vector<TouchedPage> run(const std::vector<Extent>& next) {
+    isRecorded_ = !next.empty();
+    if (copyNext(next) && serveUntilQuiet() && fillRest()) letGo();
+    return std::move(touched_);
   }
 
  private:
-  bool readEvents(bool record) {
+  // Each of these returns false when the process is gone.
+  bool copyNext(const std::vector<Extent>& next) {
+    for (const Extent& piece : next)
+      for (uint64_t start = piece.start; start < piece.end; start += kNextBatchBytes) {
+        if (!readEvents()) return false;
+        for (const Extent& part : missing_.within(start, std::min(start + kNextBatchBytes, piece.end)))
+          if (!copy(part, false)) return false;
+      }
+    return true;
+  }
+
+  bool serveUntilQuiet() {
+    while (!missing_.empty() && monotonicUs() - startUs_ < kLatestUs) {
+      pollfd query{uffd_.get(), POLLIN, 0};
+      int ready = ::poll(&query, 1, kQuietMs);
+      if (ready == 0) break;
+      if (ready > 0 && (query.revents & (POLLERR | POLLHUP) || !readEvents())) return false;
+    }
+    isRecording_ = false;
+    return true;
+  }
+
+  bool fillRest() {
+    while (!missing_.empty())
+      if (!readEvents() || !fillBatch()) return false;
+    return true;
+  }
+
+  bool readEvents() {
     uffd_msg events[16];
     ssize_t n = ::read(uffd_.get(), events, sizeof events);
     if (n < 0) return errno == EAGAIN || errno == EINTR;
     for (size_t i = 0; i < static_cast<size_t>(n) / sizeof(uffd_msg); i++)
-      if (!handle(events[i], record)) return false;
-    return true;
+      if (!handle(events[i])) return false;
+    return n > 0;
   }
 
-  bool handle(const uffd_msg& event, bool record) {
+  bool handle(const uffd_msg& event) {
     switch (event.event) {
-      case UFFD_EVENT_PAGEFAULT: return serve(event.arg.pagefault.address & ~(kPage - 1), record);
+      case UFFD_EVENT_PAGEFAULT: return serve(event.arg.pagefault.address & ~(kPage - 1));
       case UFFD_EVENT_REMOVE: missing_.remove(event.arg.remove.start, event.arg.remove.end); return true;
       case UFFD_EVENT_UNMAP:
         missing_.remove(event.arg.remove.start, event.arg.remove.end);
@@ -76,7 +94,7 @@ class FillJob {
         // The child misses what its parent misses now.
         UniqueFd childFd(static_cast<int>(event.arg.fork.ufd));
         children_.emplace_back([fd = std::move(childFd), missing = missing_, registered = registered_, pid = pid_, pages = pages_]() mutable {
-          FillJob(std::move(fd), std::move(missing), std::move(registered), pid, pages).run();
+          FillJob(std::move(fd), std::move(missing), std::move(registered), pid, pages).run({});
         });
         return true;
       }
@@ -84,15 +102,26 @@ class FillJob {
     return true;
   }
 
-  bool serve(uint64_t address, bool record) {
-    uint64_t cluster = address & ~(kClusterBytes - 1);
+  bool serve(uint64_t address) {
     std::vector<Extent> wanted = missing_.within(address, address + kPage);
     if (wanted.empty()) return zero(address);
     if (!copy(wanted.front(), false)) return false;
-    for (const Extent& piece : missing_.within(cluster, cluster + kClusterBytes))
-      if (!copy(piece, true)) return false;
-    if (record) touched_.push_back({pid_, cluster, kClusterBytes / kPage});
+    record(address);
+    bool isSequential = address == lastMissed_ + kPage;
+    lastMissed_ = address;
+    if (!isSequential) return true;
+    for (const Extent& piece : missing_.within(address + kPage, address + kPage + kAheadBytes)) {
+      if (!copy(piece, false)) return false;
+      for (uint64_t page = piece.start; page < piece.end; page += kPage) record(page);
+      lastMissed_ = piece.end - kPage;
+    }
     return true;
+  }
+
+  void record(uint64_t address) {
+    if (!isRecording_) return;
+    uint64_t rank = isRecorded_ ? static_cast<uint64_t>((monotonicUs() - startUs_) / kUsAPage) : touched_.size();
+    touched_.push_back({static_cast<uint32_t>(pid_), 0, address, rank});
   }
 
   // A page that the image does not have: never touched before.
@@ -101,7 +130,7 @@ class FillJob {
     request.range = {address, kPage};
     while (::ioctl(uffd_.get(), UFFDIO_ZEROPAGE, &request) < 0) {
       if (errno == EAGAIN) {
-        if (!readEvents(false)) return false;
+        if (!readEvents()) return false;
         continue;
       }
       if (errno == EEXIST || errno == ENOENT) {
@@ -131,7 +160,7 @@ class FillJob {
       if (result == 0) return true;
       if (err == EAGAIN) {
         // The address space is being changed: what is missing may be another range after its event.
-        if (done == 0 && !readEvents(false)) return false;
+        if (done == 0 && !readEvents()) return false;
         std::vector<Extent> left = missing_.within(piece.start, piece.end);
         if (left.empty()) return true;
         for (const Extent& part : left)
@@ -149,7 +178,7 @@ class FillJob {
     return true;
   }
 
-  bool fillNext() {
+  bool fillBatch() {
     Extent piece;
     if (!missing_.next(cursor_, kBatchBytes, piece) && !missing_.next(cursor_ = 0, kBatchBytes, piece)) return true;
     cursor_ = piece.end;
@@ -169,18 +198,20 @@ class FillJob {
   std::vector<Extent> registered_;
   uint64_t pid_;
   const char* pages_;
-  uint64_t cursor_ = 0;
-  std::vector<WorkingSetRun> touched_;
+  uint64_t cursor_ = 0, lastMissed_ = 0;
+  double startUs_;
+  bool isRecorded_ = false, isRecording_ = true;
+  std::vector<TouchedPage> touched_;
   std::vector<std::thread> children_;
 };
 
 }  // namespace
 
-std::vector<WorkingSetRun> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages) {
+std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages) {
   Extents missing;
   for (const Extent& extent : plan.missing) missing.add(extent);
   FillJob job(std::move(uffd), std::move(missing), plan.registered, plan.pid, pages);
-  return job.run();
+  return job.run(plan.next);
 }
 
 }  // namespace appshot

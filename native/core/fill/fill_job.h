@@ -13,12 +13,13 @@ namespace appshot {
 struct FillPlan {
   uint64_t pid = 0;                // virtual, for the working set
   std::vector<Extent> missing;     // what the image has and the process has not yet
+  std::vector<Extent> next;        // the part of it that the first requests will touch, in the order of their use
   std::vector<Extent> registered;  // ranges under the userfaultfd (position unused)
 };
 
-// Serves faults first; fills the rest when the program leaves time for it; then lets go of the memory, which is from then on
-// ordinary anonymous memory. Returns what was touched in the first requests. Runs on a thread of the filler; forked children
-// of the program are served by threads of their own, which end before this returns.
-std::vector<WorkingSetRun> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages);
+// Serves faults first; fills what is next at once, ahead of the program, and the rest when the program leaves time for it; then
+// lets go of the memory, which is from then on ordinary anonymous memory. Returns what was missed in the first requests. Runs on
+// a thread of the filler; forked children of the program are served by threads of their own, which end before this returns.
+std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages);
 
 }  // namespace appshot

@@ -55,21 +55,19 @@ void sendOrder(const FillOrder& order, int done) {
   FillMessage message;
   message.pageBytes = order.pageBytes;
   std::memcpy(message.imageDir, order.imageDir.c_str(), order.imageDir.size());
-  UniqueFd plans = writePlans(order.plans);
-  std::vector<int> fds{order.pagesFd, plans.get(), done};
-  for (const UniqueFd& uffd : order.uffds) fds.push_back(uffd.get());
+  int fds[kFillDescriptors] = {order.pagesFd, order.plansFd, done, order.userfaultfds.get()};
   iovec vector{&message, sizeof message};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxFillDescriptors * sizeof(int))]{};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)]{};
   msghdr header{};
   header.msg_iov = &vector;
   header.msg_iovlen = 1;
   header.msg_control = control;
-  header.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+  header.msg_controllen = sizeof control;
   cmsghdr* part = CMSG_FIRSTHDR(&header);
   part->cmsg_level = SOL_SOCKET;
   part->cmsg_type = SCM_RIGHTS;
-  part->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-  std::memcpy(CMSG_DATA(part), fds.data(), fds.size() * sizeof(int));
+  part->cmsg_len = CMSG_LEN(sizeof fds);
+  std::memcpy(CMSG_DATA(part), fds, sizeof fds);
   std::lock_guard lock(mutex);
   if (!fillerSocket.valid()) fillerSocket = spawnFiller();
   if (::sendmsg(fillerSocket.get(), &header, MSG_NOSIGNAL) >= 0) return;
@@ -77,14 +75,14 @@ void sendOrder(const FillOrder& order, int done) {
   sys("hand missing memory to the filler", [&] { return ::sendmsg(fillerSocket.get(), &header, MSG_NOSIGNAL); });
 }
 
-// Holds the duplicates until the filler is done, and kills the instance when it never will be.
-void guard(UniqueFd done, std::vector<UniqueFd> duplicates, pid_t init, UniqueFd initPidfd) {
+// Holds the duplicates, which wait in a socket, until the filler is done, and kills the instance when it never will be.
+void guard(UniqueFd done, UniqueFd duplicates, pid_t init, UniqueFd initPidfd) {
   char byte;
   ssize_t n;
   do n = ::read(done.get(), &byte, 1);
   while (n < 0 && errno == EINTR);
   if (n != 1 && initPidfd.valid()) ::syscall(SYS_pidfd_send_signal, initPidfd.get(), SIGKILL, nullptr, 0);
-  duplicates.clear();
+  duplicates.reset();
   std::lock_guard lock(mutex);
   filling.erase(filling.find(init));
   changed.notify_all();
@@ -114,7 +112,7 @@ void startFilling(FillOrder order, pid_t init) {
     throw;
   }
   writer.reset();
-  std::thread(guard, std::move(reader), std::move(order.uffds), init, std::move(initPidfd)).detach();
+  std::thread(guard, std::move(reader), std::move(order.duplicates), init, std::move(initPidfd)).detach();
 }
 
 void waitUntilFilled(pid_t init) {

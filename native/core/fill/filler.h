@@ -3,25 +3,27 @@
 // A process of its own so that nobody's death makes missing pages read as zeros, which is what the kernel does when the last
 // userfaultfd of a range closes: the keeper holds a duplicate until the filler has told that all is filled; if the filler dies
 // before, the keeper kills the instance (its image is whole); if the keeper dies, the filler finishes its work and ends.
+//
+// It hears of an instance before that has any process, so that the pages it will want are at hand when its userfaultfds come.
 #pragma once
 
 #include <sys/types.h>
 
 #include <string>
-#include <vector>
 
 #include "core/fill/fill_job.h"
 #include "core/sys/unique_fd.h"
 
 namespace appshot {
 
-// One woken instance.
+// One instance that is about to be woken.
 struct FillOrder {
   std::string imageDir;
-  std::vector<FillPlan> plans;     // one for each process that has missing memory
-  std::vector<UniqueFd> uffds;     // beside `plans`
+  int plansFd = -1;      // see writePlans
   int pagesFd = -1;
   uint64_t pageBytes = 0;
+  UniqueFd userfaultfds;  // socket from which the filler takes one userfaultfd a plan, each with its virtual pid
+  UniqueFd duplicates;    // socket to which the same are sent, and from which nobody takes them
 };
 
 // Must stand first in main(): when this process was started as the filler, runs it and never returns.

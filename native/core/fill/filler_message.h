@@ -10,11 +10,13 @@
 namespace appshot {
 
 inline constexpr char kFillerName[] = "appshot-filler";
-// SCM_MAX_FD of the kernel is 253.
-inline constexpr size_t kMaxFillDescriptors = 128;
-inline constexpr size_t kMaxFillProcesses = kMaxFillDescriptors - 3;
+// More processes than these in one instance are filled before they run. Their userfaultfds wait in a socket, of which the kernel
+// lets each user have only so many at a time.
+inline constexpr size_t kMaxFillProcesses = 128;
 
-// One datagram; with it: pages.bin, the plans as a memfd, the write end of a pipe that tells the end, then one userfaultfd a plan.
+// One datagram; with it: pages.bin, the plans as a memfd, the write end of a pipe that tells the end, and the socket from which
+// the userfaultfds come.
+inline constexpr size_t kFillDescriptors = 4;
 struct FillMessage {
   uint64_t pageBytes = 0;
   char imageDir[1024]{};

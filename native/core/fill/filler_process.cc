@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -20,12 +21,13 @@ constexpr int kSocket = 3;
 
 struct ReceivedOrder {
   FillMessage message{};
-  std::vector<UniqueFd> fds;  // pages, plans, done, userfaultfds
+  UniqueFd pages, plans, done, userfaultfds;
 };
 
 bool receive(ReceivedOrder& order) {
   iovec vector{&order.message, sizeof order.message};
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxFillDescriptors * sizeof(int))];
+  int fds[kFillDescriptors] = {-1, -1, -1, -1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)];
   msghdr header{};
   header.msg_iov = &vector;
   header.msg_iovlen = 1;
@@ -33,34 +35,67 @@ bool receive(ReceivedOrder& order) {
   header.msg_controllen = sizeof control;
   ssize_t n = sys("hear of missing memory", [&] { return ::recvmsg(kSocket, &header, MSG_CMSG_CLOEXEC); });
   if (n == 0) return false;
-  for (cmsghdr* part = CMSG_FIRSTHDR(&header); part; part = CMSG_NXTHDR(&header, part)) {
-    size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    int fds[kMaxFillDescriptors];
-    std::memcpy(fds, CMSG_DATA(part), count * sizeof(int));
-    for (size_t i = 0; i < count; i++) order.fds.emplace_back(fds[i]);
-  }
+  cmsghdr* part = CMSG_FIRSTHDR(&header);
+  if (part) std::memcpy(fds, CMSG_DATA(part), std::min(sizeof fds, part->cmsg_len - CMSG_LEN(0)));
+  order.pages = UniqueFd(fds[0]);
+  order.plans = UniqueFd(fds[1]);
+  order.done = UniqueFd(fds[2]);
+  order.userfaultfds = UniqueFd(fds[3]);
   return true;
+}
+
+// Of the next process that has mapped its memory; invalid when no more will come.
+UniqueFd receiveUserfaultfd(int socket, uint64_t& pid) {
+  iovec vector{&pid, sizeof pid};
+  int fd = -1;
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)];
+  msghdr header{};
+  header.msg_iov = &vector;
+  header.msg_iovlen = 1;
+  header.msg_control = control;
+  header.msg_controllen = sizeof control;
+  ssize_t n = sys("receive a userfaultfd", [&] { return ::recvmsg(socket, &header, MSG_CMSG_CLOEXEC); });
+  cmsghdr* part = CMSG_FIRSTHDR(&header);
+  if (n == sizeof pid && part) std::memcpy(&fd, CMSG_DATA(part), sizeof fd);
+  return UniqueFd(fd);
+}
+
+// What is next is read from the disk, where it is not in memory, and mapped here: while nobody waits for it yet.
+void fetchNext(const std::vector<FillPlan>& plans, char* pages) {
+  constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ (5.14)
+  for (int advice : {MADV_WILLNEED, kPopulateRead})
+    for (const FillPlan& plan : plans)
+      for (const Extent& piece : plan.next) ::madvise(pages + piece.position, piece.end - piece.start, advice);
 }
 
 void work(ReceivedOrder order) {
   const FillMessage& message = order.message;
-  UniqueFd pages = std::move(order.fds.at(0)), table = std::move(order.fds.at(1)), done = std::move(order.fds.at(2));
-  std::vector<FillPlan> plans = readPlans(table.get());
-  void* mapped = message.pageBytes ? ::mmap(nullptr, message.pageBytes, PROT_READ, MAP_SHARED, pages.get(), 0) : nullptr;
+  std::vector<FillPlan> plans = readPlans(order.plans.get());
+  void* mapped = message.pageBytes ? ::mmap(nullptr, message.pageBytes, PROT_READ, MAP_SHARED, order.pages.get(), 0) : nullptr;
   if (mapped == MAP_FAILED) std::abort();  // the keeper sees that we ended and acts
-  std::vector<std::vector<WorkingSetRun>> touched(plans.size());
+  auto* pages = static_cast<char*>(mapped);
+  fetchNext(plans, pages);
+  std::vector<std::vector<TouchedPage>> touched(plans.size());
   std::vector<std::thread> threads;
-  for (size_t i = 0; i < plans.size(); i++)
-    threads.emplace_back([&, i] { touched[i] = runFillJob(std::move(order.fds.at(3 + i)), plans[i], static_cast<const char*>(mapped)); });
+  for (size_t count = 0; count < plans.size(); count++) {
+    uint64_t pid = 0;
+    UniqueFd userfaultfd = receiveUserfaultfd(order.userfaultfds.get(), pid);
+    if (!userfaultfd.valid()) break;  // the restore has failed
+    auto plan = std::find_if(plans.begin(), plans.end(), [pid](const FillPlan& one) { return one.pid == pid; });
+    if (plan == plans.end()) std::abort();
+    auto job = [&into = touched[static_cast<size_t>(plan - plans.begin())], plan, pages, fd = std::move(userfaultfd)]() mutable { into = runFillJob(std::move(fd), *plan, pages); };
+    if (count + 1 < plans.size()) threads.emplace_back(std::move(job));
+    else job();
+  }
   for (std::thread& thread : threads) thread.join();
   if (mapped) ::munmap(mapped, message.pageBytes);
   // Told before the working set is written: nobody has to wait for a hint.
   char byte = 1;
-  [[maybe_unused]] ssize_t ignored = ::write(done.get(), &byte, 1);
-  done.reset();
-  std::vector<WorkingSetRun> all;
+  [[maybe_unused]] ssize_t ignored = ::write(order.done.get(), &byte, 1);
+  order.done.reset();
+  std::vector<TouchedPage> all;
   for (auto& runs : touched) all.insert(all.end(), runs.begin(), runs.end());
-  if (!all.empty()) addToWorkingSet(message.imageDir, std::move(all));
+  if (!all.empty()) addToWorkingSet(message.imageDir, all);
 }
 
 }  // namespace

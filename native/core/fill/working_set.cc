@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <set>
 
 #include "core/image/crc32c.h"
 #include "core/sys/sys.h"
@@ -14,33 +16,54 @@ namespace appshot {
 
 namespace {
 
-constexpr char kMagic[8] = {'A', 'P', 'P', 'W', 'S', 'E', 'T', '1'};
-constexpr size_t kHeaderBytes = sizeof kMagic + sizeof(uint32_t);
+constexpr char kMagic[8] = {'A', 'P', 'P', 'W', 'S', 'E', 'T', '3'};
 // 64 MiB: beyond that everything is as good.
-constexpr uint64_t kMaxPages = 16384;
+constexpr size_t kMostKept = 16384;
+// Wakes after which a page is forgotten: between the two. Missing a few pages costs a wake little, missing all is what this avoids.
+constexpr uint32_t kShortestLife = 64, kLongestLife = 128;
+
+struct Header {
+  char magic[8]{};
+  uint32_t sum = 0;    // CRC-32C of what follows
+  uint32_t wakes = 0;  // so far
+};
+
+struct Contents {
+  uint32_t wakes = 0;
+  std::vector<TouchedPage> pages;
+};
+
+constexpr size_t kSummedFrom = offsetof(Header, wakes);
+
+uint32_t lifeOf(const TouchedPage& page) {
+  uint64_t mixed = (page.address >> 12 ^ page.pid) * 0x9e3779b97f4a7c15ull;
+  return kShortestLife + static_cast<uint32_t>(mixed >> 32) % (kLongestLife - kShortestLife);
+}
 
 std::string path(const std::string& imageDir) { return imageDir + "/working-set.bin"; }
 
-std::vector<WorkingSetRun> joined(std::vector<WorkingSetRun> runs) {
-  std::sort(runs.begin(), runs.end(), [](const WorkingSetRun& a, const WorkingSetRun& b) { return a.pid != b.pid ? a.pid < b.pid : a.address < b.address; });
-  std::vector<WorkingSetRun> out;
-  for (const WorkingSetRun& run : runs) {
-    if (!out.empty() && out.back().pid == run.pid && run.address <= out.back().address + out.back().pages * 4096) {
-      uint64_t end = std::max(out.back().address + out.back().pages * 4096, run.address + run.pages * 4096);
-      out.back().pages = (end - out.back().address) / 4096;
-    } else {
-      out.push_back(run);
-    }
-  }
-  return out;
+Contents read(const std::string& imageDir) {
+  std::string bytes = readFileIfThere(path(imageDir));
+  Header header;
+  if (bytes.size() < sizeof header) return {};
+  std::memcpy(&header, bytes.data(), sizeof header);
+  size_t count = bytes.size() - sizeof header;
+  if (std::memcmp(header.magic, kMagic, sizeof kMagic) != 0 || count % sizeof(TouchedPage) != 0) return {};
+  if (crc32c(bytes.data() + kSummedFrom, bytes.size() - kSummedFrom) != header.sum) return {};
+  Contents contents{header.wakes, std::vector<TouchedPage>(count / sizeof(TouchedPage))};
+  if (count > 0) std::memcpy(contents.pages.data(), bytes.data() + sizeof header, count);
+  return contents;
 }
 
-void write(const std::string& imageDir, const std::vector<WorkingSetRun>& runs) {
-  std::string bytes(kMagic, sizeof kMagic);
-  size_t count = runs.size() * sizeof(WorkingSetRun);
-  uint32_t sum = crc32c(runs.data(), count);
-  bytes.append(reinterpret_cast<const char*>(&sum), sizeof sum);
-  bytes.append(reinterpret_cast<const char*>(runs.data()), count);
+void write(const std::string& imageDir, const Contents& contents) {
+  size_t count = contents.pages.size() * sizeof(TouchedPage);
+  Header header;
+  std::memcpy(header.magic, kMagic, sizeof kMagic);
+  header.wakes = contents.wakes;
+  std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
+  bytes.append(reinterpret_cast<const char*>(contents.pages.data()), count);
+  header.sum = crc32c(bytes.data() + kSummedFrom, bytes.size() - kSummedFrom);
+  std::memcpy(bytes.data(), &header, sizeof header);
   std::string beside = path(imageDir) + ".new";
   UniqueFd fd = sysFd("create " + beside, [&] { return ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600); });
   writeAll(fd.get(), bytes.data(), bytes.size(), "write " + beside);
@@ -49,34 +72,36 @@ void write(const std::string& imageDir, const std::vector<WorkingSetRun>& runs) 
 
 }  // namespace
 
-std::vector<WorkingSetRun> readWorkingSet(const std::string& imageDir) {
-  std::string bytes = readFileIfThere(path(imageDir));
-  if (bytes.size() < kHeaderBytes || std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0) return {};
-  uint32_t sum;
-  std::memcpy(&sum, bytes.data() + sizeof kMagic, sizeof sum);
-  size_t count = bytes.size() - kHeaderBytes;
-  if (count % sizeof(WorkingSetRun) != 0 || crc32c(bytes.data() + kHeaderBytes, count) != sum) return {};
-  std::vector<WorkingSetRun> runs(count / sizeof(WorkingSetRun));
-  if (count > 0) std::memcpy(runs.data(), bytes.data() + kHeaderBytes, count);
-  return runs;
-}
+std::vector<TouchedPage> readWorkingSet(const std::string& imageDir) { return read(imageDir).pages; }
 
-void addToWorkingSet(const std::string& imageDir, std::vector<WorkingSetRun> runs) {
+void addToWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>& pages) {
   try {
-    std::vector<WorkingSetRun> before = readWorkingSet(imageDir);
-    runs.insert(runs.end(), before.begin(), before.end());
-    runs = joined(std::move(runs));
-    uint64_t pages = 0;
-    for (const WorkingSetRun& run : runs) pages += run.pages;
-    if (pages <= kMaxPages) write(imageDir, runs);
+    Contents contents = read(imageDir);
+    contents.wakes++;
+    std::set<std::pair<uint32_t, uint64_t>> known;
+    std::vector<TouchedPage> all;
+    for (TouchedPage page : pages) {
+      page.wake = contents.wakes;
+      if (known.insert({page.pid, page.address}).second) all.push_back(page);
+    }
+    for (const TouchedPage& page : contents.pages)
+      if (contents.wakes - page.wake < lifeOf(page) && known.insert({page.pid, page.address}).second) all.push_back(page);
+    std::stable_sort(all.begin(), all.end(), [](const TouchedPage& a, const TouchedPage& b) { return a.rank < b.rank; });
+    if (all.size() > kMostKept) all.resize(kMostKept);
+    contents.pages = std::move(all);
+    write(imageDir, contents);
   } catch (const Error&) {
     // A hint less.
   }
 }
 
 void copyWorkingSet(const std::string& fromImageDir, const std::string& toImageDir) {
-  std::vector<WorkingSetRun> runs = readWorkingSet(fromImageDir);
-  if (!runs.empty()) addToWorkingSet(toImageDir, runs);
+  try {
+    Contents contents = read(fromImageDir);
+    if (!contents.pages.empty()) write(toImageDir, contents);
+  } catch (const Error&) {
+    // A hint less.
+  }
 }
 
 }  // namespace appshot

@@ -1,4 +1,4 @@
-// The pages that the first requests after a wake touch: filled before the program runs.
+// The pages that the first requests after a wake touch: filled before all others.
 //
 // A hint that stands beside the image (working-set.bin): a missing or broken one costs time, never correctness.
 #pragma once
@@ -9,17 +9,22 @@
 
 namespace appshot {
 
-struct WorkingSetRun {
-  uint64_t pid = 0;  // virtual
+// A page that a program missed.
+struct TouchedPage {
+  uint32_t pid = 0;   // virtual
+  uint32_t wake = 0;  // when: wakes are numbered
   uint64_t address = 0;
-  uint64_t pages = 0;
+  uint64_t rank = 0;  // its place in the order of first use
 };
+static_assert(sizeof(TouchedPage) == 24);
 
-// Sorted by process and address, neighbours joined. Empty where there is none, or it is broken.
-std::vector<WorkingSetRun> readWorkingSet(const std::string& imageDir);
+// Each page once, sorted by rank. Empty where there is none, or it is broken.
+std::vector<TouchedPage> readWorkingSet(const std::string& imageDir);
 
-// Adds `runs` to what is there. Errors are ignored: it is a hint.
-void addToWorkingSet(const std::string& imageDir, std::vector<WorkingSetRun> runs);
+// Adds what was missed at one more wake (`wake` is filled in here). Pages that were filled in advance are not missed, so nobody
+// knows which of them are still needed: each is forgotten after some time, not all at the same, and comes back if it is missed.
+// Errors are ignored: it is a hint.
+void addToWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>& pages);
 
 // The image that a program was woken from tells best what the next wake will touch.
 void copyWorkingSet(const std::string& fromImageDir, const std::string& toImageDir);

@@ -31,7 +31,7 @@ uint64_t chooseBase(const State& state) {
 
 class ImageCompiler {
  public:
-  ImageCompiler(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<WorkingSetRun>& workingSet, Compiled& compiled)
+  ImageCompiler(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet, Compiled& compiled)
       : state_(state), compiler_{.state = state, .purpose = purpose, .region = compiled.region, .highFd = 32, .regionBytes = kRegionBytes,
                                  .pageBytes = pageBytes, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks} {
     alive_ = static_cast<size_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
@@ -70,8 +70,10 @@ class ImageCompiler {
   void moveDescriptors(Tape& tape, bool zygote) {
     compiler_.pages = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_PAGES}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     compiler_.proc = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_PROC}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
-    if (compiler_.purpose == Purpose::Restore)
+    if (compiler_.purpose == Purpose::Restore) {
       compiler_.fillSocket = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+      compiler_.duplicates = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_DUPLICATES}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+    }
     if (compiler_.purpose == Purpose::Zygote && !zygote)
       compiler_.prefault = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     if (zygote) socket_ = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
@@ -174,7 +176,7 @@ class ImageCompiler {
 
 }  // namespace
 
-std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<WorkingSetRun>& workingSet) {
+std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet) {
   size_t threads = 0;
   for (const Process& process : state.processes) threads += process.threads.size();
   auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads), {}});

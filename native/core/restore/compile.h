@@ -25,8 +25,8 @@ struct Compiled {
   std::vector<FillPlan> fills;  // memory that is filled while the programs run; one for each process that has such
 };
 
-// `workingSet`: filled before the programs run; the rest of their memory comes while they do. Only for Purpose::Restore.
-std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<WorkingSetRun>& workingSet);
+// `workingSet`: filled first; the rest of their memory comes while the programs run. Only for Purpose::Restore.
+std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet);
 
 // --- parts, each in a file of its own ---------------------------------------------------------------------------------
 
@@ -42,9 +42,10 @@ struct Compiler {
   std::vector<Slot> sharedMemory{}; // memfds of shared memory, by index
   uint64_t regionBytes = 0;       // address space set aside for the region
   uint64_t pageBytes = 0;         // size of pages.bin
-  const std::vector<WorkingSetRun>& workingSet;
+  const std::vector<TouchedPage>& workingSet;
   std::vector<FillPlan>& fills;
-  Slot fillSocket{};              // where userfaultfds are sent
+  Slot fillSocket{};              // where userfaultfds are sent: to the filler,
+  Slot duplicates{};              // and where their duplicates wait
   Slot prefault{};                // what each clone makes present before it runs
   std::map<std::pair<int32_t, uint64_t>, uint64_t> parked{};  // process and mapping -> where its zygote holds it
   uint64_t parkedEnd = 0;         // of all of them
@@ -77,11 +78,11 @@ void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process)
 // What of a process's memory may come while it runs, and what of that is copied before.
 struct LazyMemory {
   FillPlan plan;
-  std::vector<CopyRun> first;     // the working set
+  std::vector<CopyRun> first;     // the beginning of the working set
   bool contains(uint64_t address) const;
 };
 LazyMemory planLazyMemory(const Compiler& compiler, const Process& process);
-// Registers the lazy ranges, copies the working set, sends the userfaultfd to the keeper. After the ranges are mapped.
+// Registers the lazy ranges, sends the userfaultfd to the filler and copies the first pages. After the ranges are mapped.
 void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy);
 
 // Advice that would not survive the fork of a zygote.

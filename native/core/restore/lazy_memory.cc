@@ -23,6 +23,10 @@ namespace {
 
 // Below this a process is filled at once: it costs less than the machinery.
 constexpr uint64_t kWorthwhileBytes = 1 << 20;
+// Of the working set: copied by the process itself. Meanwhile the filler copies the rest, ahead of the program.
+constexpr size_t kFirstPages = 64;
+// The filler copies windows of so many pages in the order of their use, and inside of each by address.
+constexpr std::ptrdiff_t kWindowPages = 64;
 
 // Stacks are written to before the program runs, and locked memory may not fault: both are filled at once.
 bool mayBeLazy(const Process& process, const Vma& vma) {
@@ -33,6 +37,28 @@ bool mayBeLazy(const Process& process, const Vma& vma) {
     return (registers.rsp > vma.start && registers.rsp <= vma.end) || (thread.rseqAddress >= vma.start && thread.rseqAddress < vma.end) ||
            (thread.tidAddress >= vma.start && thread.tidAddress < vma.end);
   });
+}
+
+// Pages of the working set that are missing, one each.
+std::vector<Extent> inOrderOfUse(const std::vector<TouchedPage>& workingSet, uint64_t pid, const Extents& missing) {
+  std::vector<Extent> pieces;
+  for (const TouchedPage& page : workingSet) {
+    if (page.pid != pid) continue;
+    for (const Extent& piece : missing.within(page.address, page.address + kPageSize)) pieces.push_back(piece);
+  }
+  return pieces;
+}
+
+// Sorted, neighbours in memory and in the image joined.
+std::vector<Extent> byAddress(std::vector<Extent> pieces) {
+  std::sort(pieces.begin(), pieces.end(), [](const Extent& a, const Extent& b) { return a.start < b.start; });
+  std::vector<Extent> joined;
+  for (const Extent& piece : pieces) {
+    bool follows = !joined.empty() && joined.back().end == piece.start && joined.back().position + (joined.back().end - joined.back().start) == piece.position;
+    if (follows) joined.back().end = piece.end;
+    else joined.push_back(piece);
+  }
+  return joined;
 }
 
 void addRegistered(std::vector<Extent>& ranges, const Vma& vma) {
@@ -61,11 +87,16 @@ LazyMemory planLazyMemory(const Compiler& compiler, const Process& process) {
   }
   if (missing.bytes() < kWorthwhileBytes) return {};
   lazy.plan.pid = static_cast<uint64_t>(process.pid);
-  for (const WorkingSetRun& wanted : compiler.workingSet) {
-    if (wanted.pid != lazy.plan.pid) continue;
-    uint64_t end = wanted.address + wanted.pages * kPageSize;
-    for (const Extent& piece : missing.within(wanted.address, end)) lazy.first.push_back({piece.start, piece.position, piece.end - piece.start});
-    missing.remove(wanted.address, end);
+  std::vector<Extent> wanted = inOrderOfUse(compiler.workingSet, lazy.plan.pid, missing);
+  auto firstEnd = wanted.begin() + static_cast<std::ptrdiff_t>(std::min(wanted.size(), kFirstPages));
+  for (const Extent& piece : byAddress({wanted.begin(), firstEnd})) {
+    lazy.first.push_back({piece.start, piece.position, piece.end - piece.start});
+    missing.remove(piece.start, piece.end);
+  }
+  for (auto from = firstEnd; from != wanted.end();) {
+    auto to = from + std::min<std::ptrdiff_t>(wanted.end() - from, kWindowPages);
+    for (const Extent& piece : byAddress({from, to})) lazy.plan.next.push_back(piece);
+    from = to;
   }
   lazy.plan.missing = missing.within(0, UINT64_MAX);
   return lazy;
@@ -85,11 +116,6 @@ void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
     request.mode = UFFDIO_REGISTER_MODE_MISSING;
     tape.call("register missing memory", SYS_ioctl, {uffd, UFFDIO_REGISTER, region.add(&request, sizeof request)});
   }
-  if (!lazy.first.empty()) {
-    uint64_t source = region.base() + kPagesOffset;
-    tape.callExact("map the image's pages", SYS_mmap, {source, compiler.pageBytes, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, compiler.pages, 0}, source);
-    tape.op(OP_UFFD_COPY, "copy the working set", {uffd, region.addTable(lazy.first), lazy.first.size(), source});
-  }
   // The descriptor's number stands in the message as soon as it is known.
   struct { size_t bytes; int level, type, fd, pad; } control{CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS, -1, 0};
   uint64_t controlAddress = region.add(&control, sizeof control);
@@ -101,7 +127,14 @@ void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
   message.msg_control = reinterpret_cast<void*>(controlAddress);
   message.msg_controllen = sizeof control;
   tape.op(OP_STORE, "store", {controlAddress + offsetof(decltype(control), fd), uffd});
-  tape.call("send the userfaultfd", SYS_sendmsg, {compiler.fillSocket, region.add(&message, sizeof message), MSG_NOSIGNAL});
+  uint64_t messageAddress = region.add(&message, sizeof message);
+  // The duplicate first: from the other one on somebody relies on it.
+  for (Slot socket : {compiler.duplicates, compiler.fillSocket}) tape.call("send the userfaultfd", SYS_sendmsg, {socket, messageAddress, MSG_NOSIGNAL});
+  if (!lazy.first.empty()) {
+    uint64_t source = region.base() + kPagesOffset;
+    tape.callExact("map the image's pages", SYS_mmap, {source, compiler.pageBytes, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, compiler.pages, 0}, source);
+    tape.op(OP_UFFD_COPY, "copy the working set", {uffd, region.addTable(lazy.first), lazy.first.size(), source});
+  }
   compiler.fills.push_back(lazy.plan);
 }
 

@@ -1,4 +1,4 @@
-// Restore and clone: brings the processes of an image up inside a pod.
+// Images and zygotes: what instances are made from. A sleeping instance comes back by prepared_wake.h.
 #pragma once
 
 #include <memory>
@@ -20,10 +20,6 @@ class Image;
 std::shared_ptr<Image> openImage(const std::string& imageDir);      // throws Error `image-invalid`, `environment-mismatch`
 const std::string& imageMeta(const Image& image);                  // what SnapshotRequest::meta was
 std::string describeImage(const Image& image);                      // JSON for `inspect`
-
-// Restores all processes into `pod`, whose mount namespace already shows the instance's file view.
-// When it returns they run.
-Restored restoreImage(const std::shared_ptr<Image>& image, const Pod& pod);
 
 // A clone that has its processes and waits: nothing of it has run, no clock of it goes, and it is nobody yet. It ends with its pod.
 class Embryo {

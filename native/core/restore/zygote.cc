@@ -72,7 +72,7 @@ class TemplateZygote : public Zygote {
     command.regionBase = compiled_->region.base();
     command.regionSize = compiled_->region.size();
     command.header = compiled_->region.headerAddress();
-    pid_ = Nursery::instance().socket().send(command, {view.get(), -1, tape.get(), status.fd(), image_->pagesFd(), its.get(), {}});
+    pid_ = Nursery::instance().socket().send(command, {view.get(), -1, tape.get(), status.fd(), image_->pagesFd(), its.get(), -1, {}});
     try {
       status.wait(compiled_->region.steps(), kWithinMs);
     } catch (...) {

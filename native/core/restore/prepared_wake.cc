@@ -1,0 +1,72 @@
+#include "core/restore/prepared_wake.h"
+
+#include <sys/socket.h>
+
+#include "core/fill/filler.h"
+#include "core/fill/filler_message.h"
+#include "core/image/image.h"
+#include "core/restore/mapped_files.h"
+#include "core/restore/nursery.h"
+#include "core/restore/phase_marks.h"
+#include "core/sys/sys.h"
+
+namespace appshot {
+
+namespace {
+
+constexpr int kWithinMs = 30'000;
+
+// New processes send their userfaultfds into one end, each with its virtual pid; whoever has the other end holds them.
+struct SocketPair {
+  UniqueFd processes, other;
+  SocketPair() {
+    int ends[2];
+    sys("make a socket for userfaultfds", [&] { return ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); });
+    processes = UniqueFd(ends[0]);
+    other = UniqueFd(ends[1]);
+  }
+};
+
+}  // namespace
+
+PreparedWake::PreparedWake(std::shared_ptr<Image> image) : image_(std::move(image)) {
+  std::unique_ptr<Compiled> compiled = compileImage(image_->state(), Purpose::Restore, image_->pageBytes(), readWorkingSet(image_->directory()));
+  steps_ = compiled->region.steps();
+  regionBase_ = compiled->region.base();
+  regionBytes_ = compiled->region.size();
+  header_ = compiled->region.headerAddress();
+  tape_ = UniqueFd(compiled->region.toMemfd("appshot-restore"));
+  if (!compiled->fills.empty()) plans_ = writePlans(compiled->fills);
+}
+
+Restored PreparedWake::restore(const Pod& pod) const {
+  Restored restored;
+  PhaseMarks marks;
+  const State& state = image_->state();
+  StatusPage status;
+  Command command = podCommand(COMMAND_RESTORE, state, pod);
+  command.regionBase = regionBase_;
+  command.regionSize = regionBytes_;
+  command.header = header_;
+  CommandSocket::Descriptors descriptors = podDescriptors(pod, status.fd());
+  descriptors.tape = tape_.get();
+  descriptors.pages = image_->pagesFd();
+  SocketPair userfaultfds, duplicates;
+  descriptors.extra = userfaultfds.processes.get();
+  descriptors.duplicates = duplicates.processes.get();
+  if (plans_.valid())
+    startFilling({image_->directory(), plans_.get(), image_->pagesFd(), image_->pageBytes(), std::move(userfaultfds.other), std::move(duplicates.other)}, pod.init);
+  checkMappedFiles(state, pod.init);
+  marks.done(restored.phases, "check");
+  Nursery::instance().socket().send(command, descriptors);
+  // Now only the processes have these ends: when they have gone, nobody waits for more.
+  userfaultfds.processes.reset();
+  duplicates.processes.reset();
+  marks.done(restored.phases, "fork");
+  status.wait(steps_, kWithinMs);
+  marks.done(restored.phases, "fill");
+  restored.root = findInPod(pod, state.processes.front().pid);
+  return restored;
+}
+
+}  // namespace appshot
