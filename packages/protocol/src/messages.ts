@@ -84,6 +84,12 @@ const drainCall = call(
 /** Which instance, and the epoch of the transition that this operation belongs to. */
 const Target = z.object({ aid: Aid, epoch: Epoch });
 
+/**
+ * No more than it takes: a visitor waits while it is read. `port`: where the app listens, inside. `decideMs`: what the
+ * scheduler took before it called; given back among the phases of `instanceRestored`.
+ */
+const WakeTarget = Target.extend({ app: AppName, port: z.number().int().positive(), decideMs: z.number().nonnegative().default(0) });
+
 /** What an operation that leaves an instance running answers. */
 export const Started = z.object({ aid: Aid, endpoint: Endpoint, pids: z.number().int(), phases: Phases });
 export type Started = z.infer<typeof Started>;
@@ -99,14 +105,13 @@ const callsByVerb = {
   snapshot: call('snapshot', 120_000, Target.extend({ keepRunning: z.boolean() }), SnapshotDone),
   /** A visitor came: give up a snapshot that is under way, or say that it is too late (`slept`). */
   cancelSnapshot: call('cancelSnapshot', 30_000, Target, z.object({ kind: z.enum(['running', 'slept']) })),
-  /** `decideMs`: what the scheduler took before it called; given back among the phases of `instanceRestored`. */
-  restore: call('restore', 60_000, Target.extend({ spec: AppSpec, decideMs: z.number().nonnegative().default(0) }), Started),
+  restore: call('restore', 60_000, WakeTarget, Started),
   /** One clone of a template. With `parked` it is frozen before it serves anybody: it gets traffic after `unpark`. */
   clone: call('clone', 60_000, Target.extend({ template: z.string(), spec: AppSpec, parked: z.boolean().default(false) }), Started),
   /** Freezes a running instance that has no traffic; nothing happens to one that is parked. */
   park: call('park', 30_000, Target, z.object({})),
   /** Lets a parked instance run again. Well below a millisecond on the node. */
-  unpark: call('unpark', 30_000, Target.extend({ spec: AppSpec, decideMs: z.number().nonnegative().default(0) }), Started),
+  unpark: call('unpark', 30_000, WakeTarget, Started),
   /** Keeps a template's memory resident in its zygote, so that a clone is a fork, or lets it go. */
   warm: call('warm', 30_000, z.object({ app: AppName, image: z.string(), resident: z.boolean() }), z.object({})),
   stop: call('stop', 60_000, Target.extend({ removeImage: z.boolean() }), z.object({ exited: z.boolean() })),

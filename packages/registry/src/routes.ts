@@ -24,8 +24,8 @@ type RawApp = [app: string, spec: string, records: string[], trial: string];
 type RawRoutes = [id: string, n: string, ...apps: RawApp[]];
 
 const retryMs = 100;
-/** Changes come in twos and threes; to read each by itself would take the CPU from the wake that they belong to. Milliseconds. */
-const gatherMs = 8;
+/** Changes come in twos and threes; to read each by itself would take the CPU from the wake that they belong to, which takes about so long. Milliseconds. */
+const gatherMs = 25;
 
 export class Routes {
   readonly #door: RedisDoor;

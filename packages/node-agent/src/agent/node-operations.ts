@@ -1,4 +1,4 @@
-import type { Aid, AppSpec, Epoch, InstanceRestored, SnapshotDone, Started } from '@appshot/protocol';
+import type { Aid, AppName, AppSpec, Epoch, InstanceRestored, SnapshotDone, Started } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import { FarmError, type Logger } from '@appshot/runtime';
 import type { Engine, InstanceRow, Running } from '../engine/engine.js';
@@ -27,8 +27,8 @@ export interface NodeOperationsParts {
 
 interface Target { readonly aid: Aid; readonly epoch: Epoch }
 interface StartTarget extends Target { readonly spec: AppSpec }
-/** `decideMs`: what the scheduler took before it called. */
-interface WakeTarget extends StartTarget { readonly decideMs: number }
+/** `port`: where it listens, inside. `decideMs`: what the scheduler took before it called. */
+interface WakeTarget extends Target { readonly app: AppName; readonly port: number; readonly decideMs: number }
 
 /**
  * What schedulers ask of this node. Each operation checks the epoch before its effect, and may be sent twice: a copy joins
@@ -45,7 +45,7 @@ export class NodeOperations {
 
   launch(request: StartTarget): Promise<Started> {
     const { engine, uids } = this.#parts;
-    return this.#start('launch', request, () => engine.launch(launchSpecOf(request.spec, request.aid, uids.uidOf(request.spec.name))));
+    return this.#start('launch', named(request), () => engine.launch(launchSpecOf(request.spec, request.aid, uids.uidOf(request.spec.name))));
   }
 
   restore(request: WakeTarget): Promise<Started> {
@@ -53,7 +53,7 @@ export class NodeOperations {
   }
 
   clone(request: StartTarget & { readonly template: string; readonly parked: boolean }): Promise<Started> {
-    return this.#start('clone', request, async () => {
+    return this.#start('clone', named(request), async () => {
       const [clone] = await this.#parts.engine.clone(request.template, [request.aid], { parked: request.parked });
       if (clone === undefined) throw new FarmError('internal', `the engine made no clone of ${request.template}`);
       this.#parts.zygotes.keep(request.spec.name, request.template);
@@ -77,12 +77,12 @@ export class NodeOperations {
   }
 
   unpark(request: WakeTarget): Promise<Started> {
-    const { aid, epoch, spec } = request;
+    const { aid, epoch, app, port } = request;
     const { board, cards, engine, metrics } = this.#parts;
     return this.#telling('unpark', request, () => board.run({ aid, verb: 'unpark', epoch }, async () => {
-      cards.admit(aid, epoch, { app: spec.name, port: spec.port });
+      cards.admit(aid, epoch, { app, port });
       const running = await metrics.time('unpark', () => engine.unpark(aid));
-      return { aid, endpoint: { ip: running.ip, port: spec.port }, pids: running.pids, phases: running.phases };
+      return { aid, endpoint: { ip: running.ip, port }, pids: running.pids, phases: running.phases };
     }));
   }
 
@@ -143,25 +143,25 @@ export class NodeOperations {
   }
 
   /** What brings an instance back for visitors who may be waiting: the gateways are told before anybody records it. */
-  async #telling(how: InstanceRestored['how'], { aid, epoch, spec, decideMs }: WakeTarget, work: () => Promise<Started>): Promise<Started> {
+  async #telling(how: InstanceRestored['how'], { aid, epoch, app, decideMs }: WakeTarget, work: () => Promise<Started>): Promise<Started> {
     const heardAt = performance.now();
     const started = await work();
     const { endpoint, phases } = started;
     const inEngine = Object.values(phases).reduce((sum, ms) => sum + ms, 0);
     const own = { decide: decideMs, ...phases, agent: Math.max(0, performance.now() - heardAt - inEngine) };
-    this.#parts.tellRestored({ how, node: this.#parts.node, app: spec.name, aid, epoch, endpoint, phases: own });
+    this.#parts.tellRestored({ how, node: this.#parts.node, app, aid, epoch, endpoint, phases: own });
     return started;
   }
 
-  #start(how: OperationKind, { aid, epoch, spec }: StartTarget, begin: () => Promise<Running>): Promise<Started> {
+  #start(how: OperationKind, { aid, epoch, app, port }: Omit<WakeTarget, 'decideMs'>, begin: () => Promise<Running>): Promise<Started> {
     const { board, cards, metrics, residents } = this.#parts;
     return board.run({ aid, verb: how, epoch }, async () => {
       const isRepeat = cards.epochOf(aid) === epoch;
-      cards.admit(aid, epoch, { app: spec.name, port: spec.port });
+      cards.admit(aid, epoch, { app, port });
       const row = isRepeat ? await this.#running(aid) : undefined;
       const running = row === undefined ? await metrics.time(how, begin) : { ...row, phases: {} };
-      residents.started(aid, { ip: running.ip, app: spec.name });
-      return { aid, endpoint: { ip: running.ip, port: spec.port }, pids: running.pids, phases: running.phases };
+      residents.started(aid, { ip: running.ip, app });
+      return { aid, endpoint: { ip: running.ip, port }, pids: running.pids, phases: running.phases };
     });
   }
 
@@ -209,6 +209,8 @@ export class NodeOperations {
     }
   }
 }
+
+const named = ({ aid, epoch, spec }: StartTarget): Omit<WakeTarget, 'decideMs'> => ({ aid, epoch, app: spec.name, port: spec.port });
 
 const cancelledSnapshot = (aid: Aid): FarmError =>
   new FarmError('illegal-transition', `the snapshot of ${aid} was given up: a visitor came`, { facts: { cancelled: true } });

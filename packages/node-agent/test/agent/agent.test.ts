@@ -70,8 +70,8 @@ test.serial('an instance is launched, sleeps, and wakes with its memory and its 
   t.deepEqual((await bus.call(calls.list, {})).running, []);
   t.regex((await bus.call(calls.logs, { aid })).text, /counter started/);
 
-  t.is(await codeOf(bus.call(calls.restore, { aid, epoch: 2, spec: spec() })), 'stale-epoch');
-  const woken = await bus.call(calls.restore, { aid, epoch: 4, spec: spec() });
+  t.is(await codeOf(bus.call(calls.restore, { aid, epoch: 2, app: 'counter', port: 3000 })), 'stale-epoch');
+  const woken = await bus.call(calls.restore, { aid, epoch: 4, app: 'counter', port: 3000 });
   t.is(await visit(woken.endpoint), '3');
   t.is((await bus.call(calls.list, {})).running[0]?.epoch, 4);
 

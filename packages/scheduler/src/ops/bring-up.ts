@@ -51,16 +51,20 @@ async function callToStart(farm: Farm, record: InstanceRecord, { spec: given, pa
   const spec = given ?? (await specOf(farm, record));
   const target = { aid: record.aid, epoch: record.epoch, spec };
   const calls = agentCalls(record.node);
-  if (record.state === 'restoring') return callAgent(farm, calls.restore, { ...target, decideMs });
-  if (record.state === 'unparking') return callAgent(farm, calls.unpark, { ...target, decideMs });
+  if (record.state === 'restoring') return callAgent(farm, calls.restore, wakeTarget(record, spec, decideMs));
+  if (record.state === 'unparking') return callAgent(farm, calls.unpark, wakeTarget(record, spec, decideMs));
   if (record.state === 'launching') return callAgent(farm, calls.launch, target, spec.ready.withinMs + 15_000);
   if (record.image === undefined) throw new FarmError('internal', `${record.aid} is cloning and has no template`);
   return callAgent(farm, calls.clone, { ...target, template: record.image, parked });
 }
 
+interface WakeTarget { readonly aid: string; readonly epoch: number; readonly app: string; readonly port: number; readonly decideMs: number }
+
+const wakeTarget = ({ aid, epoch }: InstanceRecord, { name, port }: AppSpec, decideMs = 0): WakeTarget => ({ aid, epoch, app: name, port, decideMs });
+
 /** Lets an instance that is said to be ready really run. */
 export async function unpark(farm: Farm, record: InstanceRecord): Promise<void> {
-  await callAgent(farm, agentCalls(record.node).unpark, { aid: record.aid, epoch: record.epoch, spec: await specOf(farm, record) });
+  await callAgent(farm, agentCalls(record.node).unpark, wakeTarget(record, await specOf(farm, record)));
 }
 
 async function becameReady(farm: Farm, record: InstanceRecord, up: { started: Started; how: How; because: string; decide: number; calledAt: number; parked: boolean }): Promise<BroughtUp> {

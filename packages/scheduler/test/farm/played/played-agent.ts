@@ -149,8 +149,8 @@ export class PlayedAgent {
     return begun;
   }
 
-  async #start({ aid, spec }: Target & { spec: AppSpec }, visits: number): Promise<Started> {
-    if (spec.command[0] === 'missing') throw new FarmError('command-not-found', 'there is no command "missing"');
+  async #start({ aid, spec }: Target & { spec?: AppSpec }, visits: number): Promise<Started> {
+    if (spec?.command[0] === 'missing') throw new FarmError('command-not-found', 'there is no command "missing"');
     const from = performance.now();
     if (this.startMs > 0) await delay(this.startMs);
     const process = this.running.get(aid) ?? await this.#spawn(visits);
