@@ -8,6 +8,7 @@ import { SetupProblem } from './lib/run-command.mjs';
 import { ensureSystemPackages } from './lib/system-packages.mjs';
 import { orSayWhy, setup } from './setup.mjs';
 
+// This file's name ends as that of scripts/test.mjs does: by it, test runs tell folders of runs that are alive (lib/leftovers.mjs).
 const say = (line) => process.stderr.write(`${line}\n`);
 
 function choose(programs, names) {

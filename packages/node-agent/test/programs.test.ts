@@ -4,7 +4,7 @@ import { ProgramFarm } from './programs/driver/program-farm.js';
 import { programs } from './programs/servers/index.js';
 
 /** Those of the matrix (`npm run test:programs`) that are quick, and whose packages are quick to install. */
-const quick: ReadonlySet<string> = new Set(['node-cluster', 'node-workers', 'gunicorn', 'apache2', 'nginx-php-fpm', 'redis', 'memcached', 'puma']);
+const quick: ReadonlySet<string> = new Set(['node-cluster', 'node-workers', 'gunicorn', 'apache2', 'nginx-php-fpm', 'redis', 'redis-replica', 'puma', 'haproxy']);
 
 const farm = new ProgramFarm();
 test.before(() => farm.start());
