@@ -80,6 +80,11 @@ void ExitWatch::readRecords(const InstancePtr& instance) {
       instance->changed.notify_all();
     }
   }
+  // Its init was killed, and with it everything else: no more will be told, and the descriptor stays readable for ever.
+  if (n == 0) {
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, instance->pod->exits.get(), nullptr);
+    mayBeEmpty = true;
+  }
   // A process stays in its cgroup for a moment after it was reaped.
   constexpr int kLooks = 100;
   if (mayBeEmpty && !check(instance)) doubtful_[instance->pod->exits.get()] = kLooks;

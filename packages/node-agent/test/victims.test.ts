@@ -41,3 +41,8 @@ test.serial('what cannot be saved is refused by name, and the program runs on', 
   t.timeout(300_000);
   for (const [name, message] of Object.entries(refused)) t.regex(await farm.refusal(name), message, name);
 });
+
+test.serial('an instance whose memory will never come ends rather than reading zeros, and wakes whole', async (t) => {
+  t.timeout(60_000);
+  t.is(await farm.loseFiller('lazy_reads'), '');
+});

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -69,6 +69,37 @@ export class VictimFarm {
         throw error;
       }
     });
+  }
+
+  /**
+   * Wakes `name` with nobody at work who could fill its memory, asks, and kills him who should have: the instance has to end without an
+   * answer, and to wake whole the next time. @returns what went wrong
+   */
+  async loseFiller(name: string): Promise<string> {
+    return this.#with(name, async (engine, running) => {
+      await expectOk('launched', running);
+      await engine.snapshot(name, { keepRunning: false });
+      const filler = await this.#fillerPid();
+      process.kill(filler, 'SIGSTOP');
+      const ended = new Promise<string>((resolve) => engine.onEvent((event) => { if (event.aid === name) resolve(event.kind); }));
+      const answered = ask((await engine.restore(name)).address).catch((error: unknown) => `no answer: ${String(error)}`);
+      process.kill(filler, 'SIGKILL');
+      const answer = await answered;
+      if (!/^no answer|without an answer$/.test(answer)) throw new Error(`it answered from memory that was not there: ${answer}`);
+      await ended;
+      await expectOk('woken again', await engine.restore(name));
+    });
+  }
+
+  /** The child of this farm's keeper that fills memory. */
+  async #fillerPid(): Promise<number> {
+    const commandOf = (pid: string): Promise<string> => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      if (!(await commandOf(pid)).startsWith('appshot-filler')) continue;
+      const parent = /^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
+      if ((await commandOf(parent)).includes(this.#dir)) return Number(pid);
+    }
+    throw new Error('the keeper has no filler');
   }
 
   get #programs(): string {
