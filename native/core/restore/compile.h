@@ -79,6 +79,7 @@ void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process)
 struct LazyMemory {
   FillPlan plan;
   std::vector<CopyRun> first;     // the beginning of the working set
+  std::vector<Extent> groups;     // ranges between which there is no other memory: registered in one call
   bool contains(uint64_t address) const;
 };
 LazyMemory planLazyMemory(const Compiler& compiler, const Process& process);

@@ -269,11 +269,22 @@ void compileMemory(Compiler& compiler, Tape& tape, const Process& process, bool 
   tape.mark(MARK_MEMORY);
 }
 
+// One call for ranges that follow each other without other memory of the program in between: the kernel advises those that there
+// are, and then complains of the holes. The restorer's region may be among them: it forks no more.
+static void adviseDontFork(Tape& tape, const Process& process) {
+  for (auto vma = process.vmas.begin(); vma != process.vmas.end();) {
+    auto first = vma;
+    while (vma != process.vmas.end() && (vma->advice & kAdviceDontFork)) ++vma;
+    if (vma == first) ++vma;
+    else tape.attempt("advise memory", SYS_madvise, {first->start, std::prev(vma)->end - first->start, MADV_DONTFORK});
+  }
+}
+
 void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process) {
+  adviseDontFork(tape, process);
   for (const Vma& vma : process.vmas) {
     uint64_t bytes = vma.end - vma.start;
     if (compiler.purpose == Purpose::Zygote && (vma.advice & kAdviceLocked)) tape.attempt("lock memory", SYS_mlock, {vma.start, bytes});
-    if (vma.advice & kAdviceDontFork) tape.attempt("advise memory", SYS_madvise, {vma.start, bytes, MADV_DONTFORK});
     if (!(vma.advice & kAdviceWipeOnFork)) continue;
     // A clone is a fork to its program; the same instance coming back is not.
     if (compiler.purpose == Purpose::Zygote) tape.attempt("wipe memory", SYS_madvise, {vma.start, bytes, MADV_DONTNEED});

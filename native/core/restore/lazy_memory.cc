@@ -78,9 +78,16 @@ LazyMemory planLazyMemory(const Compiler& compiler, const Process& process) {
   if (compiler.purpose != Purpose::Restore || compiler.fills.size() >= kMaxFillProcesses) return lazy;
   Extents missing;
   auto run = process.runs.begin();
+  bool inGroup = false;
   for (const Vma& vma : process.vmas) {
     while (run != process.runs.end() && run->address < vma.start) ++run;
-    if (run == process.runs.end() || run->address >= vma.end || !mayBeLazy(process, vma)) continue;
+    bool isLazy = run != process.runs.end() && run->address < vma.end && mayBeLazy(process, vma);
+    // The restorer's region may lie between two of them, and must not be registered.
+    bool skipsRegion = inGroup && lazy.groups.back().end <= compiler.region.base() && vma.start > compiler.region.base();
+    if (isLazy && inGroup && !skipsRegion) lazy.groups.back().end = vma.end;
+    else if (isLazy) lazy.groups.push_back({vma.start, vma.end, 0});
+    inGroup = isLazy;
+    if (!isLazy) continue;
     addRegistered(lazy.plan.registered, vma);
     for (; run != process.runs.end() && run->address < vma.end; ++run)
       missing.add({run->address, run->address + run->pages * kPageSize, run->position});
@@ -110,7 +117,8 @@ void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
   tape.call("close a descriptor", SYS_close, {low});
   uffdio_api api{UFFD_API, UFFD_FEATURE_EVENT_FORK | UFFD_FEATURE_EVENT_REMAP | UFFD_FEATURE_EVENT_REMOVE | UFFD_FEATURE_EVENT_UNMAP, 0};
   tape.call("set up the userfaultfd", SYS_ioctl, {uffd, UFFDIO_API, region.add(&api, sizeof api)});
-  for (const Extent& range : lazy.plan.registered) {
+  // V8 scatters its heap over a thousand ranges. The kernel registers what there is in between the two ends.
+  for (const Extent& range : lazy.groups) {
     uffdio_register request{};
     request.range = {range.start, range.end - range.start};
     request.mode = UFFDIO_REGISTER_MODE_MISSING;
