@@ -71,6 +71,27 @@ test('either side that vanishes ends the other', async (t) => {
   t.pass();
 });
 
+test('what an instance said before it closed reaches a visitor who reads late', async (t) => {
+  const { host, upstream } = await sites.http((_incoming, response) => void response.end('plain'));
+  const bytes = 8_000_000;
+  let gone = false;
+  upstream.server.on('upgrade', (_incoming, socket) => {
+    socket.on('error', () => {}).on('close', () => (gone = true)).resume();
+    socket.end(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: shout\r\n\r\n${'x'.repeat(bytes)}`);
+  });
+  const client = new RawClient(gateway).send(hello(host));
+  await client.until('x');
+  // Reads a little at a time, until long after the instance has gone.
+  let paused = 0;
+  client.socket.on('data', () => {
+    client.socket.pause();
+    paused += 1;
+    setTimeout(() => client.socket.resume(), gone ? 0 : 1);
+  });
+  t.is((await client.all()).split('\r\n\r\n')[1]!.length, bytes);
+  t.true(paused > 10);
+});
+
 test('a silent tunnel is closed in the end', async (t) => {
   const { host, upstream } = await sites.http((_incoming, response) => void response.end('plain'));
   echoes(upstream);

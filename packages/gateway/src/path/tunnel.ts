@@ -34,8 +34,9 @@ function closeTogether(visitor: Socket, upstream: Duplex, onClosed: () => void):
     side.on('error', () => other.destroy());
     side.on('close', () => {
       // What was received before the end has still to be written.
-      if (other.writableEnded) other.destroy();
-      else other.end();
+      if (!other.writableEnded) other.end();
+      else if (other.writableFinished) other.destroy();
+      else other.once('finish', () => other.destroy());
       open -= 1;
       if (open === 0) onClosed();
     });
