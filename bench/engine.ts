@@ -3,23 +3,25 @@ import { tmpdir } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine, Running } from '../packages/node-agent/dist/engine/engine.js';
 import { openEngine } from '../packages/node-agent/dist/engine/open-engine.js';
-import { heaps, siteDirectory, startFresh, type Heap } from './support/counter-site.js';
+import { heaps, largeHeap, siteDirectory, startFresh, type Heap } from './support/counter-site.js';
 import { firstReply } from './support/first-reply.js';
 import { privateMemory } from './support/private-memory.js';
 import { Measurements, type Row } from './support/rows.js';
 
 const rounds = 30;
+const largeRounds = 8;
 /** Between two operations: the engine makes its next pods and what the next wake will want while nobody waits. */
 const settleMs = 100;
 
 /** What the engine does, beside the same site's own cold start; everything in turn in each round. No gateway in between. */
 export async function engine(): Promise<Row[]> {
   const measurements = new Measurements();
-  for (const heap of heaps) await measureSite(heap, measurements);
+  for (const heap of heaps) await measureSite({ site: heap, rounds }, measurements);
+  await measureSite({ site: largeHeap, rounds: largeRounds }, measurements);
   return measurements.rows();
 }
 
-async function measureSite(site: Heap, measurements: Measurements): Promise<void> {
+async function measureSite({ site, rounds }: { site: Heap; rounds: number }, measurements: Measurements): Promise<void> {
   const dir = await mkdtemp(`${tmpdir()}/appshot-bench-`);
   const keeper = await openEngine({ dir });
   try {
@@ -74,7 +76,7 @@ async function measureClone({ keeper, site: { name }, aid }: { keeper: Engine; s
 async function measureSleepAndWake(keeper: Engine, { name }: Heap, measurements: Measurements): Promise<void> {
   const taken = await keeper.snapshot('site', { keepRunning: false });
   measurements.add({ case: name, metric: 'snapshot: stopped', unit: 'ms' }, taken.stoppedMs);
-  measurements.add({ case: name, metric: 'snapshot: image', unit: 'MB' }, taken.bytes / 1e6);
+  measurements.add({ case: name, metric: 'snapshot: written after ten requests', unit: 'MB' }, taken.bytes / 1e6);
   await pause(settleMs);
   const startedAt = performance.now();
   const woken = await keeper.restore('site');
@@ -85,6 +87,7 @@ async function measureSleepAndWake(keeper: Engine, { name }: Heap, measurements:
   measurements.add({ case: name, metric: 'wake to tenth reply', unit: 'ms' }, performance.now() - startedAt);
   for (const [phase, took] of Object.entries(woken.phases)) measurements.add({ case: name, metric: `wake: ${phase}`, unit: 'ms' }, took);
   const kept = await keeper.snapshot('site', { keepRunning: true, image: 'kept' });
-  measurements.add({ case: name, metric: 'template: stopped', unit: 'ms' }, kept.stoppedMs);
+  measurements.add({ case: name, metric: 'template of a running one: stopped', unit: 'ms' }, kept.stoppedMs);
+  measurements.add({ case: name, metric: 'template of a running one: written', unit: 'MB' }, kept.bytes / 1e6);
   await keeper.removeImage('kept');
 }

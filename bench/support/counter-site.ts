@@ -11,6 +11,9 @@ export interface Heap {
 
 export const heaps: readonly Heap[] = [{ name: 'node', ballastMb: 0 }, { name: 'node + 50 MB', ballastMb: 34 }];
 
+/** About 400 MB of live memory: starting it takes more than a second, so it is for fewer rounds. */
+export const largeHeap: Heap = { name: 'node + 400 MB', ballastMb: 205 };
+
 export const siteDirectory = fileURLToPath(new URL('../../examples/node-counter', import.meta.url));
 
 /** A fresh process of the site, at its first answer. */

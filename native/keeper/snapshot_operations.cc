@@ -128,8 +128,6 @@ class Undertaking {
   void beforeEnd() {
     // From here on a keeper that finds both the image in its place and the instance ends the instance.
     publish(token_);
-    std::lock_guard lock(instance_->mutex);
-    instance_->phase = InstancePhase::kStopping;
   }
 
   void publish(const std::string& endingToken) {
@@ -147,6 +145,11 @@ class Undertaking {
     } catch (...) {
       keeper_.layers.release(note_.layers);
       throw;
+    }
+    if (!endingToken.empty()) {
+      // The image is what the instance is now: whatever fails from here on, it does not run on.
+      std::lock_guard lock(instance_->mutex);
+      instance_->phase = InstancePhase::kStopping;
     }
     keeper_.layers.release(replaced.layers);
     keeper_.zygotes.drop(wish_.image);

@@ -1,5 +1,7 @@
 #include "keeper/zygotes.h"
 
+#include <atomic>
+
 #include "keeper/arrival.h"
 #include "keeper/keeper.h"
 
@@ -23,8 +25,9 @@ std::shared_ptr<ResidentZygote> Zygotes::build(const std::string& imageId, const
   resident->imageId = imageId;
   resident->image = image;
   auto view = std::make_shared<Instance>();
-  // No name of an instance begins with a dot.
-  view->aid = ".zygote-" + imageId;
+  // No name of an instance begins with a dot. Numbered: the view of the image's last zygote may still be on its way out.
+  static std::atomic<unsigned> made{0};
+  view->aid = ".zygote-" + imageId + "-" + std::to_string(++made);
   view->image = imageId;
   resident->view = view;
   describeFromImage(keeper_, *image, *view);

@@ -84,7 +84,7 @@ uint64_t syscallInstruction(pid_t pid, const Gadgets& gadgets) {
   throw Error("unsupported-state", "process " + std::to_string(virtualPid(pid)) + " has no system call instruction to borrow");
 }
 
-void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const ProcessPreview& preview, Process& process) {
+void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const ProcessPreview& preview, const std::vector<MapLine>& maps, Process& process) {
   std::string who = std::to_string(stopped.pid), directory = "/proc/" + who;
   ProcStat stat = readProcStat(who);
   process.pid = stopped.vpid;
@@ -110,7 +110,7 @@ void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const Proc
 
   Tracee& leader = stopped.threads.front();
   uint64_t instruction = syscallInstruction(stopped.pid, preview.gadgets);
-  process.configurator = configuratorEntry(stopped.pid, readMaps(who));
+  process.configurator = configuratorEntry(stopped.pid, maps);
   RemoteScratch scratch(leader, instruction);
   for (Tracee& tracee : stopped.threads) {
     Thread thread;

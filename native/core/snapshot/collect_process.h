@@ -22,6 +22,6 @@ ProcessPreview previewProcess(pid_t pid, const std::vector<MapLine>& maps);
 uint64_t syscallInstruction(pid_t pid, const Gadgets& gadgets);
 
 // Fills in all but vmas, runs and descriptors.
-void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const ProcessPreview& preview, Process& process);
+void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const ProcessPreview& preview, const std::vector<MapLine>& maps, Process& process);
 
 }  // namespace appshot

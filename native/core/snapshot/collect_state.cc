@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -55,6 +56,11 @@ void collectZombies(StoppedTree& tree, State& state) {
     }
 }
 
+// Memory that was mapped since the look has flags that nobody knows: a heap grows and shrinks at any time.
+bool knowsAll(const ProcessPreview& preview, const std::vector<MapLine>& maps) {
+  return std::all_of(maps.begin(), maps.end(), [&](const MapLine& line) { return preview.vmFlags.count(line.start) > 0; });
+}
+
 }  // namespace
 
 void sortProcesses(std::vector<Process>& processes) {
@@ -79,13 +85,16 @@ State collectState(StoppedTree& tree, const Pod& pod, const std::map<pid_t, Proc
   FileCollector files(state, memory, pod.init, course);
   for (StoppedProcess& stopped : tree.processes()) {
     if (stopped.zombie) continue;  // found again among its parent's children
-    auto preview = previews.find(stopped.pid);
     std::vector<MapLine> maps = readMaps(std::to_string(stopped.pid));
+    auto seen = previews.find(stopped.pid);
+    std::optional<ProcessPreview> late;
+    if (seen == previews.end() || !knowsAll(seen->second, maps)) late = previewProcess(stopped.pid, maps);
+    const ProcessPreview& preview = late ? *late : seen->second;
     Process process;
-    collectProcess(stopped, tree, preview != previews.end() ? preview->second : previewProcess(stopped.pid, maps), process);
+    collectProcess(stopped, tree, preview, maps, process);
     if (!process.gadgetSyscall || !process.gadgetSigreturn)
       throw Error("unsupported-state", processName(stopped.pid) + " has no C library that the restorer could leave over; not supported");
-    process.vmas = memory.collect(stopped.pid, maps, preview != previews.end() ? preview->second.vmFlags : std::map<uint64_t, std::string>{});
+    process.vmas = memory.collect(stopped.pid, maps, preview.vmFlags);
     process.descriptors = files.collect(stopped.pid, process.locks);
     state.processes.push_back(std::move(process));
   }
