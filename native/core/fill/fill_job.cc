@@ -145,11 +145,12 @@ class FillJob {
 
   // False when the process is gone.
   bool copy(Extent piece, bool quietly) {
+    bool onePage = false;
     while (piece.start < piece.end) {
       uffdio_copy request{};
       request.dst = piece.start;
       request.src = reinterpret_cast<uint64_t>(pages_ + piece.position);
-      request.len = piece.end - piece.start;
+      request.len = onePage ? kPage : piece.end - piece.start;
       request.mode = quietly ? UFFDIO_COPY_MODE_DONTWAKE : 0;
       int result = ::ioctl(uffd_.get(), UFFDIO_COPY, &request);
       int err = result < 0 ? errno : 0;
@@ -157,7 +158,7 @@ class FillJob {
       missing_.remove(piece.start, piece.start + done);
       piece.start += done;
       piece.position += done;
-      if (result == 0) return true;
+      if (result == 0) continue;
       if (err == EAGAIN) {
         // The address space is being changed: what is missing may be another range after its event.
         if (done == 0 && !readEvents()) return false;
@@ -168,6 +169,12 @@ class FillJob {
         return true;
       }
       if (err == ESRCH) return false;
+      // The program has parted this memory meanwhile (mprotect, madvise): the kernel copies into one range at a time. To take that
+      // for memory that is gone would make it read as zeros.
+      if (err == ENOENT && !onePage && piece.end - piece.start > kPage) {
+        onePage = true;
+        continue;
+      }
       // Already there (a race with another thread's fault), or unmapped: not missing any more. Whoever waits for it may go on.
       missing_.remove(piece.start, piece.start + kPage);
       uffdio_range range{piece.start, kPage};

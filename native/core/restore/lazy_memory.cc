@@ -96,9 +96,10 @@ LazyMemory planLazyMemory(const Compiler& compiler, const Process& process) {
   lazy.plan.pid = static_cast<uint64_t>(process.pid);
   std::vector<Extent> wanted = inOrderOfUse(compiler.workingSet, lazy.plan.pid, missing);
   auto firstEnd = wanted.begin() + static_cast<std::ptrdiff_t>(std::min(wanted.size(), kFirstPages));
-  for (const Extent& piece : byAddress({wanted.begin(), firstEnd})) {
-    lazy.first.push_back({piece.start, piece.position, piece.end - piece.start});
-    missing.remove(piece.start, piece.end);
+  for (const Extent& joined : byAddress({wanted.begin(), firstEnd})) {
+    // Apart again where one range of memory ends and the next begins: the kernel copies into one at a time.
+    for (const Extent& piece : missing.within(joined.start, joined.end)) lazy.first.push_back({piece.start, piece.position, piece.end - piece.start});
+    missing.remove(joined.start, joined.end);
   }
   for (auto from = firstEnd; from != wanted.end();) {
     auto to = from + std::min<std::ptrdiff_t>(wanted.end() - from, kWindowPages);
