@@ -117,6 +117,10 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   size_t leaderIndex = compiler.nextThread++;
   // In the leader's own page, behind its stub's code: it stays until the leader is the last one.
   uint64_t counter = region.stub(leaderIndex) + APPSHOT_PAGE - 64;
+  // The pages that the tasks of other processes leave from were inherited, and are nobody's here.
+  uint64_t ownStart = region.stub(leaderIndex), ownEnd = region.stub(leaderIndex + process.threads.size());
+  if (ownStart > region.base()) tape.call("unmap the stubs of others", SYS_munmap, {region.base(), ownStart - region.base()});
+  if (region.unmapStart() > ownEnd) tape.call("unmap the stubs of others", SYS_munmap, {ownEnd, region.unmapStart() - ownEnd});
   tape.op(OP_SET, "count threads", {counter, process.threads.size()});
   dropBounds(tape, leader.credentials);
   for (size_t i = 1; i < process.threads.size(); i++) {

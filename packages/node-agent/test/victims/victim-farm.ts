@@ -3,16 +3,19 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { FarmError } from '@appshot/runtime';
 import type { Running } from '../../src/engine/engine.js';
 import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
 import { openEngine } from '../../src/engine/open-engine.js';
+import { differences, readTraces, type Traces } from './traces.js';
 
 const run = promisify(execFile);
 const sources = new URL('../../../../native/test/victims/', import.meta.url).pathname;
 const port = 7000;
 const answerWithinMs = 10_000;
+const settleWithinMs = 5_000;
 
 /** An engine of its own, and the victims, which are all one program. */
 export class VictimFarm {
@@ -35,25 +38,36 @@ export class VictimFarm {
 
   async names(): Promise<string[]> {
     const { stdout } = await run(path.join(this.#programs, 'victims'), []);
-    return stdout.trim().split('\n').sort();
+    const only = process.env['APPSHOT_VICTIMS']?.split(',');
+    return stdout.trim().split('\n').filter((name) => only?.includes(name) ?? true).sort();
   }
 
-  /** Launches, asks, sleeps, wakes, asks; then once more; then two clones, both asked. @returns what went wrong, empty when all is well. */
+  /**
+   * Launches, asks, sleeps, wakes, asks; then once more; then two clones, both asked. Each time the kernel has to show of the
+   * processes what it showed before: nothing of the restorer is left in them. @returns what went wrong, empty when all is well.
+   */
   async sleepAndClone(name: string): Promise<string> {
     return this.#with(name, async (engine, running) => {
       await expectOk('launched', running);
       let awake = running;
       for (const round of ['once', 'twice']) {
+        const before = await settledTraces(engine, name);
         await engine.snapshot(name, { keepRunning: false });
         awake = await engine.restore(name);
+        await expectSame(`woken ${round}`, before, () => engine.ps(name));
         await expectOk(`woken ${round}`, awake);
         // What a half-finished wake would still hide shows on the second question.
         await expectOk(`woken ${round}, asked again`, awake);
       }
+      const before = await settledTraces(engine, name);
       await engine.snapshot(name, { keepRunning: true, image: `${name}-template` });
+      await expectSame('after its template was taken', before, () => engine.ps(name));
       await expectOk('after its template was taken', awake);
       const clones = await engine.clone(`${name}-template`, [`${name}-1`, `${name}-2`]);
-      for (const clone of clones) await expectOk('cloned', clone);
+      for (const clone of clones) {
+        await expectSame('cloned', before, () => engine.ps(clone.aid), { heap: false });
+        await expectOk('cloned', clone);
+      }
     });
   }
 
@@ -127,6 +141,28 @@ const lastLines = (error: unknown): string => {
   const text = FarmError.from(error).facts?.['lastLines'];
   return typeof text === 'string' && text !== '' ? ` [${text.trim()}]` : '';
 };
+
+/** Its last answer may still be under way. */
+async function settledTraces(engine: KeeperEngine, name: string): Promise<Traces> {
+  let traces = await readTraces(await engine.ps(name));
+  for (const deadline = Date.now() + settleWithinMs; Date.now() < deadline;) {
+    await delay(20);
+    const next = await readTraces(await engine.ps(name));
+    if (differences(traces, next) === '') return next;
+    traces = next;
+  }
+  return traces;
+}
+
+/** A process may be in the middle of something for a moment. */
+async function expectSame(when: string, before: Traces, list: () => Promise<{ vpid: number; pid: number }[]>, options = {}): Promise<void> {
+  for (const deadline = Date.now() + settleWithinMs;;) {
+    const found = differences(before, await readTraces(await list()), options);
+    if (found === '') return;
+    if (Date.now() > deadline) throw new Error(`${when}, this differs: ${found}`);
+    await delay(20);
+  }
+}
 
 async function expectOk(when: string, { address }: Running): Promise<void> {
   const answer = await ask(address).catch((error: unknown) => `no answer: ${String(error)}`);

@@ -1,0 +1,73 @@
+import { readdir, readFile, readlink } from 'node:fs/promises';
+
+/** What the kernel shows of the processes of an instance, by their pids inside: text that does not change while they only wait. */
+export type Traces = ReadonlyMap<string, string>;
+
+/** What differs between an instance and itself: clocks, use of memory, what the kernel counts. */
+const settledLines = /^(Name|Umask|NSpid|NSpgid|NSsid|NStgid|TracerPid|Uid|Gid|Groups|Threads|SigQ|SigPnd|ShdPnd|SigBlk|SigIgn|SigCgt|CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp|Seccomp_filters|THP_enabled|CoreDumping):/;
+
+/** @param processes as `shot ps` gives them. @returns what can be seen of them from outside. */
+export async function readTraces(processes: readonly { vpid: number; pid: number }[]): Promise<Traces> {
+  const traces = new Map<string, string>();
+  for (const { vpid, pid } of processes) {
+    const put = (what: string, text: string): Map<string, string> => traces.set(`${vpid} ${what}`, text);
+    const proc = `/proc/${pid}`;
+    put('limits', await readFile(`${proc}/limits`, 'utf8'));
+    for (const file of ['cmdline', 'environ', 'auxv', 'personality', 'oom_score_adj', 'coredump_filter', 'timerslack_ns']) put(file, await readFile(`${proc}/${file}`, 'latin1'));
+    for (const link of ['exe', 'cwd', 'root']) put(link, withoutPlace(await readlink(`${proc}/${link}`)));
+    put('maps', mapsOf(await readFile(`${proc}/maps`, 'utf8')));
+    for (const tid of await readdir(`${proc}/task`)) {
+      const status = await readFile(`${proc}/task/${tid}/status`, 'utf8');
+      const lines = status.split('\n').filter((line) => settledLines.test(line)).map(innermost);
+      put(`thread ${lines.find((line) => line.startsWith('NSpid:')) ?? tid}`, lines.join('\n'));
+    }
+    for (const fd of await readdir(`${proc}/fd`)) put(`fd ${fd}`, withoutPlace(await readlink(`${proc}/fd/${fd}`)));
+  }
+  return traces;
+}
+
+/**
+ * @param options `heap: false` leaves the heap out: what personalises a clone may ask for memory.
+ * @returns the first differences, empty when there are none.
+ */
+export function differences(before: Traces, after: Traces, { heap = true } = {}): string {
+  const found: string[] = [];
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    const [was, is] = [before.get(name), after.get(name)].map((text) => heap ? text : withoutHeap(text));
+    if (was !== is) found.push(`${name}: ${firstDifference(was, is)}`);
+  }
+  return found.slice(0, 5).join('; ');
+}
+
+const withoutHeap = (text: string | undefined): string | undefined => text?.split('\n').filter((line) => !line.endsWith(' [heap]')).join('\n');
+
+function firstDifference(was: string | undefined, is: string | undefined): string {
+  if (was === undefined || is === undefined) return was === undefined ? `appeared: ${is}` : `is gone: ${was}`;
+  const [left, right] = [was.split('\n'), is.split('\n')];
+  const at = left.findIndex((line, index) => line !== right[index]);
+  return `was "${left[at] ?? ''}", is "${right[at < 0 ? left.length : at] ?? ''}"`;
+}
+
+/** Ids of the node differ; those inside stand last. */
+const innermost = (line: string): string => line.startsWith('NS') ? line.replace(/:.*\s(\d+)$/, ': $1') : line.startsWith('SigQ:') ? 'SigQ:' : line;
+
+/**
+ * A file that has lost its name is made again under another, shared memory without a name as a memfd without one; inode numbers are the
+ * kernel's.
+ */
+const withoutPlace = (link: string): string => link.endsWith(' (deleted)') && !/^\/memfd:\S/.test(link) ? '(deleted)' : link.replace(/\[\d+\]$/, '[]');
+
+/** Ranges that the kernel may join or not are joined; what is mapped and how it may be used stays. */
+function mapsOf(text: string): string {
+  const joined: { start: string; end: string; rest: string }[] = [];
+  for (const line of text.trim().split('\n')) {
+    const match = /^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) \S+ \d+\s*(.*)$/.exec(line);
+    if (match === null) continue;
+    const [, start = '', end = '', mode = '', , name = ''] = match;
+    const rest = `${mode} ${withoutPlace(name)}`;
+    const last = joined.at(-1);
+    if (last !== undefined && last.end === start && last.rest === rest) last.end = end;
+    else joined.push({ start, end, rest });
+  }
+  return joined.map(({ start, end, rest }) => `${start}-${end} ${rest}`).join('\n');
+}
