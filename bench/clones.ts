@@ -14,6 +14,9 @@ const rounds = 30;
 /** Between two operations: the engine makes in advance what the next clone will want. */
 const settleMs = 120;
 const live = 300, burst = 500;
+/** As an agent has them: network slots made in advance, and addresses enough for all. */
+const podsReady = 8;
+const addresses = Array.from({ length: 1_000 }, (_, n) => `10.231.${n >> 8}.${n & 255}`).filter((address) => !address.endsWith('.0') && !address.endsWith('.255'));
 
 type Add = (metric: string, value: number, unit?: string) => void;
 
@@ -129,6 +132,7 @@ async function withTemplate(site: CloneSite, work: (engine: Engine, dir: string)
   const dir = `${top}/engine`;
   const engine = await openEngine({ dir });
   try {
+    await engine.configure({ addresses, podsReady });
     const running = await engine.launch({
       aid: 'site', command: site.command, cwd: site.cwd, env: site.env, volumes: [], port: 3000, readyWithinMs: 30_000,
     });

@@ -78,11 +78,15 @@ std::shared_ptr<Image> OpenImages::open(const std::string& id) {
   {
     std::lock_guard lock(mutex_);
     auto known = images_.find(id);
-    if (known != images_.end() && known->second.identity == identity) return known->second.image;
+    if (known != images_.end() && known->second.identity == identity) {
+      used(id);
+      return known->second.image;
+    }
   }
   auto image = openImage(directory);
   std::lock_guard lock(mutex_);
   images_[id] = {identity, image, nullptr, ""};
+  used(id);
   return image;
 }
 
@@ -110,8 +114,19 @@ std::unique_ptr<PreparedWake> OpenImages::takeWake(const std::string& id) {
   return std::make_unique<PreparedWake>(image);
 }
 
+// Under the lock.
+void OpenImages::used(const std::string& id) {
+  constexpr size_t kMostOpen = 64;
+  recent_.remove(id);
+  recent_.push_front(id);
+  if (recent_.size() <= kMostOpen) return;
+  images_.erase(recent_.back());
+  recent_.pop_back();
+}
+
 void OpenImages::drop(const std::string& id) {
   std::lock_guard lock(mutex_);
+  recent_.remove(id);
   images_.erase(id);
 }
 

@@ -2,6 +2,7 @@
 // many bytes it takes, and a token that tells it from an earlier image of the same id.
 #pragma once
 
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,7 +32,8 @@ void writeNote(const std::string& directory, const ImageNote& note);
 // Puts a whole image into its place at once, durably. What was there before ends at `directory`.
 void publishImage(const Places& places, const std::string& directory, const std::string& id);
 
-// Images that were opened and verified, as long as their files are what they were.
+// Images that were opened and verified, as long as their files are what they were. Only those that were wanted last: each is some
+// hundred kilobytes and a descriptor, and a node may have thousands that sleep.
 class OpenImages {
  public:
   explicit OpenImages(const Places& places) : places_(places) {}
@@ -52,9 +54,12 @@ class OpenImages {
   };
   std::string workingSetOf(const std::string& id) const;
 
+  void used(const std::string& id);
+
   const Places& places_;
   std::mutex mutex_;
   std::map<std::string, Entry> images_;
+  std::list<std::string> recent_;        // their ids, the last used one first
 };
 
 }  // namespace appshot
