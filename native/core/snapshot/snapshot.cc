@@ -26,6 +26,8 @@ namespace appshot {
 namespace {
 
 constexpr int kStopWithinMs = 1000;
+// A template is taken only where the first threads wait: how long they may be stopped for coming there, and be tried again.
+constexpr double kRestAtOnceUs = 20e3;
 constexpr double kRestWithinUs = 2e6;
 constexpr double kAcceptWithinUs = 3e5;
 
@@ -60,21 +62,13 @@ class PendingDirectory {
   bool kept_ = false;
 };
 
-bool allAtRest(StoppedTree& tree) {
-  return std::all_of(tree.processes().begin(), tree.processes().end(),
-                     [](const StoppedProcess& process) { return process.zombie || waitsInKernel(process.threads.front().registers()); });
-}
-
 // Whoever waits to be accepted usually does not wait long.
 void awaitAccepts(const Pod& pod, const GoOn& goOn) {
   for (double deadlineUs = monotonicUs() + kAcceptWithinUs; anybodyWaits(pod.init) && goOn() && monotonicUs() < deadlineUs;)
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
 }
 
-}  // namespace
-
-SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<void()>& whileStopped,
-                            const std::function<void()>& beforeEnd) {
+SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::function<void()>& whileStopped, const std::function<void()>& beforeEnd) {
   const Pod& pod = *request.pod;
   SnapshotResult result;
   PhaseClock clock(result.phases);
@@ -98,7 +92,7 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
   for (double deadlineUs = monotonicUs() + kRestWithinUs;;) {
     stoppedAt = monotonicUs();
     tree.emplace(pod, kStopWithinMs);
-    if (!request.keepRunning || allAtRest(*tree)) break;
+    if (!request.keepRunning || tree->comeToRest(kRestAtOnceUs)) break;
     tree.reset();
     if (monotonicUs() > deadlineUs) throw Error("unsupported-state", "the instance is busy: its processes did not come to rest within 2 s; make the template later");
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -151,6 +145,13 @@ SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<
   pages.trust();
   directory.keep();
   return result;
+}
+
+}  // namespace
+
+SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<void()>& whileStopped, const std::function<void()>& beforeEnd) {
+  // A thread of its own: a tracee that could not be stopped in time cannot be detached from either, but by the end of its tracer.
+  return std::async(std::launch::async, [&] { return takeInThisThread(request, whileStopped, beforeEnd); }).get();
 }
 
 }  // namespace appshot

@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "core/snapshot/collect_thread.h"
 #include "core/sys/proc.h"
 #include "core/sys/sys.h"
 
@@ -97,6 +98,15 @@ pid_t StoppedTree::hostPid(pid_t vpid) const {
   for (const StoppedProcess& process : processes_)
     if (process.vpid == vpid) return process.pid;
   return -1;
+}
+
+bool StoppedTree::comeToRest(double withinUs) {
+  double deadlineUs = monotonicUs() + withinUs;
+  return std::all_of(processes_.begin(), processes_.end(), [deadlineUs](StoppedProcess& process) {
+    if (process.zombie || waitsInKernel(process.threads.front().registers())) return true;
+    Tracee& first = process.threads.front();
+    return first.runToWait(deadlineUs) || waitsInKernel(first.registers());
+  });
 }
 
 void StoppedTree::putBack() {

@@ -29,6 +29,9 @@ class StoppedTree {
   std::vector<StoppedProcess>& processes() { return processes_; }
   // Host pid of the process with this pid inside the pod; -1 where there is none.
   pid_t hostPid(pid_t vpid) const;
+  // The first thread of each process stands where it waits, or is about to, so that it holds no lock of its libraries: one that is
+  // busy is let run until it comes there. False when one did not in time; all are stopped in either case.
+  bool comeToRest(double withinUs);
   // All threads are again what they were, and stay stopped: should we die now, they run on.
   void putBack();
   // Ends every process. A traced process that was killed stays, and its pid namespace with it, until its tracer has taken notice of

@@ -7,7 +7,9 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -90,7 +92,7 @@ bool Tracee::waitStopped(double deadlineUs) {
         return true;
       }
       // A signal came first: give it to the thread and wait on.
-      ::ptrace(PTRACE_CONT, tid_, nullptr, reinterpret_cast<void*>(static_cast<long>((status >> 16) ? 0 : WSTOPSIG(status))));
+      ::ptrace(PTRACE_CONT, tid_, nullptr, reinterpret_cast<void*>(static_cast<long>(status >> 16 || WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 : WSTOPSIG(status))));
       continue;
     }
     if (monotonicUs() > deadlineUs) return false;
@@ -107,6 +109,57 @@ void Tracee::hold() {
   trace("read registers", tid_, PTRACE_GETREGS, nullptr, &registers_);
   trace("read signal mask", tid_, PTRACE_GETSIGMASK, sizeof signalMask_, &signalMask_);
   held_ = true;
+}
+
+// What servers wait in. A futex is none of them: whoever waits for a lock may hold others.
+static bool waitsForEvents(const user_regs_struct& registers) {
+  static constexpr long kWaits[] = {SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_pwait2, SYS_poll,       SYS_ppoll,       SYS_select, SYS_pselect6,       SYS_accept,
+                                    SYS_accept4,    SYS_nanosleep,   SYS_clock_nanosleep, SYS_wait4,   SYS_waitid,      SYS_pause,  SYS_rt_sigsuspend, SYS_rt_sigtimedwait};
+  return std::find(std::begin(kWaits), std::end(kWaits), static_cast<long>(registers.orig_rax)) != std::end(kWaits);
+}
+
+bool Tracee::runToWait(double deadlineUs) {
+  held_ = false;
+  bool inCall = false;
+  for (long signal = 0;;) {
+    // One that was killed meanwhile is noticed by whoever waits for it.
+    trace("let a thread run to its next wait", tid_, PTRACE_SYSCALL, nullptr, reinterpret_cast<void*>(signal));
+    int status = 0;
+    pid_t got;
+    while ((got = ::waitpid(tid_, &status, __WALL | __WNOTHREAD | WNOHANG)) == 0 && monotonicUs() < deadlineUs) ::sched_yield();
+    if (got == 0) return interruptAgain(monotonicUs() + 1e6);
+    if (got < 0) throwErrno("wait for " + who(tid_), errno);
+    if (!WIFSTOPPED(status)) {
+      attached_ = false;
+      throw Error("internal", who(tid_) + " ended while it was being stopped");
+    }
+    bool atCall = WSTOPSIG(status) == (SIGTRAP | 0x80);
+    signal = atCall || status >> 16 != 0 ? 0 : WSTOPSIG(status);
+    if (!atCall || (inCall = !inCall) == false) continue;
+    user_regs_struct registers{};
+    trace("read registers", tid_, PTRACE_GETREGS, nullptr, &registers);
+    if (!waitsForEvents(registers)) continue;
+    // Another call is made in its place, and this one when the thread goes on: it stands in front of it as if it had not come there
+    // yet. Not none in its place (-1): a seccomp filter may see an x32 call in that, and kill the thread.
+    user_regs_struct inFront = registers;
+    inFront.rax = registers.orig_rax;
+    inFront.rip -= 2;
+    inFront.orig_rax = static_cast<uint64_t>(-1);
+    registers.orig_rax = SYS_getpid;
+    trace("replace a call", tid_, PTRACE_SETREGS, nullptr, &registers);
+    trace("replace a call", tid_, PTRACE_SYSCALL, nullptr, nullptr);
+    waitForStop();
+    trace("set registers", tid_, PTRACE_SETREGS, nullptr, &inFront);
+    hold();
+    return true;
+  }
+}
+
+bool Tracee::interruptAgain(double deadlineUs) {
+  trace("interrupt", tid_, PTRACE_INTERRUPT, nullptr, nullptr);
+  if (!waitStopped(deadlineUs)) throw Error("unsupported-state", who(tid_) + " could not be stopped in time; everything runs on");
+  hold();
+  return false;
 }
 
 int Tracee::waitForStop() {

@@ -36,6 +36,10 @@ class Tracee {
   // Reads registers and signal mask, and blocks all signals for as long as we are here. Once, after waitStopped.
   void hold();
 
+  // Lets a held thread run until it is about to wait for events, and stops it in front of that call; the others stay stopped.
+  // False when it did not come to that in time: it is stopped where it was then, and held again.
+  bool runToWait(double deadlineUs);
+
   // Runs a system call in the thread. `instruction`: address of a `syscall` instruction in its address space.
   // Returns what the kernel returned (-errno on failure).
   int64_t syscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments);
@@ -58,6 +62,7 @@ class Tracee {
 
  private:
   int waitForStop();
+  bool interruptAgain(double deadlineUs);
   void shutOutSignals();
   int64_t runSyscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments, pid_t* child);
 
