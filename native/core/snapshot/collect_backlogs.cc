@@ -29,6 +29,8 @@ void FileCollector::acceptWaiting() {
     auto kind = static_cast<FileKind>(state_.files[index].kind);
     bool listens = kind == FileKind::TcpListen || kind == FileKind::UnixListen;
     if (!listens || !hasWaiting(opened_[index].here.get())) continue;
+    // Who comes from outside is the running instance's visitor, and no clone's.
+    if (!course_.ends && kind == FileKind::TcpListen && !anyInsiderWaits(index)) continue;
     if (!course_.ends)
       throw Error("unsupported-state", "fd " + std::to_string(opened_[index].fd) +
                                            " is a socket with connections that wait to be accepted: a template cannot have them; make it later");
@@ -47,12 +49,20 @@ void FileCollector::acceptWaiting() {
   }
 }
 
+bool FileCollector::anyInsiderWaits(uint32_t listener) const {
+  auto local = inetAddressOf(state_.files[listener].localAddress);
+  for (const WaitingConnection& waiting : readWaitingConnections(podInit_))
+    if (local && waiting.local.port == local->port && isInside(waiting)) return true;
+  return false;
+}
+
+bool FileCollector::isInside(const WaitingConnection& waiting) const { return waiting.peer.isLoopback() || waiting.peer.address == state_.ownAddress; }
+
 // Nobody can be put back into a queue who connects from elsewhere.
 void FileCollector::refuseOutsiders(uint32_t listener) const {
   auto local = inetAddressOf(state_.files[listener].localAddress);
   for (const WaitingConnection& waiting : readWaitingConnections(podInit_)) {
-    bool isInside = waiting.peer.isLoopback() || waiting.peer.address == state_.ownAddress;
-    if (local && waiting.local.port == local->port && !isInside)
+    if (local && waiting.local.port == local->port && !isInside(waiting))
       throw Error("unsupported-state", "fd " + std::to_string(opened_[listener].fd) + " is a socket with connections from outside that wait to be accepted; not supported");
   }
 }

@@ -17,6 +17,8 @@ namespace appshot {
 // Names descriptors of a running process that cannot be saved ("fd 12 is an io_uring; not supported").
 std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pid);
 
+struct WaitingConnection;
+
 class FileCollector {
  public:
   FileCollector(State& state, MemoryCollector& memory, pid_t podInit, Course& course);
@@ -56,6 +58,8 @@ class FileCollector {
   void collectQueues();
   void acceptWaiting();
   void refuseOutsiders(uint32_t listener) const;
+  bool anyInsiderWaits(uint32_t listener) const;
+  bool isInside(const WaitingConnection& waiting) const;
   void resolveEpoll(uint32_t index);
   void resolvePipes();
   void resolveUnix();

@@ -20,6 +20,7 @@ test('a template is taken of a busy instance too, between two of its waits', asy
   const { engine, launch } = await testEngine(t);
   const running = await launch('busy', 'node');
   let isOn = true;
+  t.teardown(() => { isOn = false; });
   const failures: unknown[] = [];
   const visitors = Array.from({ length: 8 }, async () => {
     while (isOn) await visit(running).catch((error: unknown) => failures.push(error));
