@@ -1,7 +1,6 @@
 import type { AppName, InstanceRecord } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
-import { rememberGrowth } from '../policy/decide-tiers.js';
 import { advance } from './advance.js';
 import { beginInstance } from './begin-instance.js';
 import { bringUp, type BroughtUp } from './bring-up.js';
@@ -37,10 +36,7 @@ export async function growApp(farm: Farm, app: AppName, wish: GrowWish): Promise
   if (wish.parked !== true) notes.lastGrownAt = farm.now();
   const outcomes = await Promise.all(begun.value.map((record) => bringUp(farm, record, { because: wish.because, askedAt, parked: wish.parked === true })));
   // Cooling is over only when they have had time to take their share, and that begins now.
-  if (wish.parked !== true) {
-    notes.lastGrownAt = farm.now();
-    notes.growth = rememberGrowth(notes.growth, { at: notes.lastGrownAt, count: begun.value.length });
-  }
+  if (wish.parked !== true) notes.lastGrownAt = farm.now();
   return { kind: 'grown', outcomes };
 }
 

@@ -8,6 +8,7 @@ import { plannedBytes } from '../ops/place-instance.js';
 import { decideIdle } from '../policy/decide-idle.js';
 import { decideScale, type GrowBecause, type HoldBecause, type ScaleDecision } from '../policy/decide-scale.js';
 import { decideShrink, rememberDesired } from '../policy/decide-shrink.js';
+import { rememberGrowth } from '../policy/decide-tiers.js';
 import type { LoadWindow } from '../policy/load-window.js';
 import { asked } from '../ops/asked.js';
 import { lookAtTrial } from './look-at-trial.js';
@@ -53,7 +54,9 @@ function scale(farm: Farm, jobs: JobDesk, look: Look): void {
   if (decision.kind !== 'grow' || now < notes.startNotBefore || farm.underway.has(`grow:${name}`)) return;
   inBackground(farm, name, farm.underway.join(`grow:${name}`, async () => {
     if (decision.because === 'below-min' && await farm.leases.isHeld(deployLease(name))) return;
-    await growApp(farm, name, { because: growBecause[decision.because], count: (fresh) => stillWanted(farm, { ...look, instances: fresh }, decision) });
+    const grown = await growApp(farm, name, { because: growBecause[decision.because], count: (fresh) => stillWanted(farm, { ...look, instances: fresh }, decision) });
+    // For its load, that is: what was only missing says nothing of bursts.
+    if (grown.kind === 'grown' && decision.because !== 'below-min') notes.growth = rememberGrowth(notes.growth, { at: farm.now(), count: grown.outcomes.length });
   }));
 }
 

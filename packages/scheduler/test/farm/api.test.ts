@@ -9,7 +9,7 @@ test('every verb and view answers as documented', async (t) => {
   const [one] = await farm.instances('shop');
   const { aid } = one!;
   const rows = (await farm.api('GET', '/instances')).body;
-  t.deepEqual(Object.keys(rows[0]), ['aid', 'app', 'state', 'node', 'ip', 'port', 'pids', 'memoryBytes', 'since', 'reason']);
+  t.deepEqual(Object.keys(rows[0]), ['aid', 'app', 'state', 'node', 'ip', 'port', 'pids', 'memoryBytes', 'since', 'reason', 'tier', 'zygote']);
   t.like(rows[0], { aid, app: 'shop', state: 'ready', node: 'n1', ip: '127.0.0.1', reason: 'deployed' });
   t.like((await farm.api('GET', '/nodes')).body[0], { node: 'n1' });
   t.deepEqual((await farm.api('POST', '/template', { app: 'shop' })).body.app, 'shop');
