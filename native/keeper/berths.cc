@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "core/sys/error.h"
+#include "keeper/copy_ahead.h"
 #include "keeper/keeper.h"
 
 namespace appshot {
@@ -27,7 +28,7 @@ Berth Berths::take(const std::string& imageId, const InstanceSpec& spec) {
   return makeBerth(spec, keeper_.bases, keeper_.layers, keeper_.places);
 }
 
-void Berths::prepare(const std::string& imageId, const InstanceSpec& spec, size_t count) {
+void Berths::prepare(const std::string& imageId, const InstanceSpec& spec, size_t count, const std::vector<std::string>& written) {
   for (;;) {
     {
       std::lock_guard lock(mutex_);
@@ -37,6 +38,7 @@ void Berths::prepare(const std::string& imageId, const InstanceSpec& spec, size_
     }
     try {
       Berth berth = makeBerth(spec, keeper_.bases, keeper_.layers, keeper_.places);
+      copyAhead(berth, spec, written);
       std::lock_guard lock(mutex_);
       Ready& ready = ready_[imageId];
       if (ready.layers != spec.layers) {

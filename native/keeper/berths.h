@@ -19,8 +19,9 @@ class Berths {
 
   // One for instances of the image, made now where there is none.
   Berth take(const std::string& imageId, const InstanceSpec& spec);
-  // Sees to it that there are `count`. Errors are nobody's: the next take tells them.
-  void prepare(const std::string& imageId, const InstanceSpec& spec, size_t count);
+  // Sees to it that there are `count`, with these files (paths inside) in their layers already. Errors are nobody's: the next take
+  // tells them.
+  void prepare(const std::string& imageId, const InstanceSpec& spec, size_t count, const std::vector<std::string>& written = {});
   // The image is another one now, or gone.
   void drop(const std::string& imageId);
   void close();

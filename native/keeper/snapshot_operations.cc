@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/restore/written_files.h"
 #include "core/snapshot/snapshot.h"
 #include "core/sys/sys.h"
 #include "keeper/answers.h"
@@ -181,9 +182,9 @@ Answer cancelledAnswer(const SnapshotWish& wish) {
 void prepareWake(Keeper& keeper, const SnapshotWish& wish) {
   keeper.aftercare.add([&keeper, id = wish.image, isAsleep = !wish.keepRunning] {
     if (!keeper.hasImage(id)) return;
-    InstanceSpec spec = specOfImage(*keeper.images.open(id));
-    keeper.berths.prepare(id, spec, 1);
     if (isAsleep) keeper.images.prepareWake(id);
+    auto image = keeper.images.open(id);
+    keeper.berths.prepare(id, specOfImage(*image), 1, isAsleep ? writtenFiles(*image) : std::vector<std::string>{});
   });
 }
 

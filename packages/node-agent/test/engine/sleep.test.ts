@@ -1,4 +1,4 @@
-import { copyFile, mkdir, open, rm, truncate } from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, rm, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { waitUntil } from '@appshot/runtime';
 import test from 'ava';
@@ -54,6 +54,21 @@ test('files that an instance wrote sleep with it; its clones have copies of thei
   await engine.stop('writer');
   await engine.removeImage('writer');
   t.is(await inside('copy', 'test "$(cat round.txt)" = copy && test "$(cat /tmp/round)" = 7'), 0);
+});
+
+test('files that a program has open for writing are in the layer of its next wake before it wakes', async (t) => {
+  const { dir, engine, launch } = await testEngine(t);
+  const inside = (script: string): Promise<number> => engine.exec('writer', ['sh', '-c', script], [0, 2, 2]);
+  await launch('writer', 'c', { command: ['sh', '-c', 'echo first > open.txt; echo closed > closed.txt; exec ./counter 5>> open.txt'] });
+  const copies = async (name: string): Promise<number> =>
+    (await readdir(path.join(dir, 'layers'), { recursive: true }).catch(() => [])).filter((file) => path.basename(file) === name).length;
+  for (let round = 1; round <= 3; round += 1) {
+    await engine.snapshot('writer', { keepRunning: false });
+    await waitUntil(async () => await copies('open.txt') > round, { withinMs: 20_000, what: 'the file to be copied ahead' });
+    t.is(await copies('closed.txt'), 1);
+    await engine.restore('writer');
+    t.is(await inside(`test "$(wc -l < open.txt)" = ${round} && test "$(cat closed.txt)" = closed && echo round ${round} >> /proc/$(pgrep -o counter)/fd/5`), 0);
+  }
 });
 
 test('a template is taken while the instance runs on', async (t) => {
