@@ -242,6 +242,27 @@ static void opConfigure(struct Context* context, struct Op* op) {
   wakeAll(&status->done);
 }
 
+/* The kernel gives out watch numbers in order: those that the program has given up are taken and given up again. */
+static void opWatch(struct Context* context, struct Op* op) {
+  long fd = (long)argument(context, op, 0);
+  for (;;) {
+    long number = sys3(NR_inotify_add_watch, fd, (long)op->arg[1], (long)op->arg[2]);
+    if (number == (long)op->arg[3]) return;
+    if (number < 0 || number > (long)op->arg[3]) fail(context, op->step, number);
+    sys6(NR_inotify_rm_watch, fd, number, 0, 0, 0, 0);
+  }
+}
+
+static void opDrain(struct Context* context, struct Op* op) {
+  long fd = (long)argument(context, op, 0);
+  uint8_t bytes[1024];
+  for (;;) {
+    int waiting = 0;
+    if (sys3(NR_ioctl, fd, 0x541b /* FIONREAD */, (long)&waiting) < 0 || waiting == 0) return;
+    if (sys3(NR_read, fd, (long)bytes, sizeof bytes) <= 0) return;
+  }
+}
+
 static void cloneBody(struct Server* server, struct Request* request);
 
 /* Where a clone goes on; kept behind the zygote's server. */
@@ -288,6 +309,8 @@ static void runTape(struct Context* context, struct Op* op) {
     else if (op->kind == OP_CALL) runTape(context, (struct Op*)op->arg[0]);
     else if (op->kind == OP_MARK) context->status->marks[op->arg[0]] = timeStamp();
     else if (op->kind == OP_COPY) copyBytes(op->arg[0], op->arg[1], op->arg[2]);
+    else if (op->kind == OP_WATCH) opWatch(context, op);
+    else if (op->kind == OP_DRAIN) opDrain(context, op);
     else if (op->kind == OP_RESEED) sys3(NR_getrandom, (long)op->arg[0], (long)op->arg[1], 0);
     else if (op->kind == OP_VDSO) opVdso(context, op);
     else if (op->kind == OP_LOAD) context->slots[op->out] = (uint64_t)(int64_t)*(int32_t*)op->arg[0];

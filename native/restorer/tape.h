@@ -47,6 +47,8 @@ enum OpKind {
   OP_GATE = 16,     /* wait with all arg[0] processes until the keeper says go; then the clocks of the clone, and (arg[1] 1) its host name */
   OP_PREFAULT = 17, /* make the pages of process arg[1] present that stand in descriptor slot arg[0] (struct PrefaultHeader) */
   OP_CONFIGURE = 18, /* call the configurator: see struct Configure at arg[0] */
+  OP_WATCH = 20,    /* arg[0]: inotify descriptor, arg[1]: path, arg[2]: mask, arg[3]: the number that the watch has to get */
+  OP_DRAIN = 21,    /* reads away what waits in descriptor arg[0] */
   OP_UFFD_COPY = 12, /* arg[0]: slot value userfaultfd; arg[1]: struct CopyRun array; arg[2]: count; arg[3]: source base */
 };
 

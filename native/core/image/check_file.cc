@@ -10,7 +10,7 @@ namespace {
 
 bool isKnown(uint32_t kind) {
   return kind <= static_cast<uint32_t>(FileKind::Netlink) || kind == static_cast<uint32_t>(FileKind::TcpPair) ||
-         kind == static_cast<uint32_t>(FileKind::TcpEnded);
+         kind == static_cast<uint32_t>(FileKind::TcpEnded) || kind == static_cast<uint32_t>(FileKind::Pidfd);
 }
 
 bool isAddress(const std::string& bytes) { return bytes.empty() || (bytes.size() >= sizeof(sa_family_t) && bytes.size() <= sizeof(sockaddr_storage)); }

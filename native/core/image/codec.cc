@@ -224,6 +224,7 @@ static const char* kindName(FileKind kind) {
     case FileKind::Netlink: return "netlink";
     case FileKind::TcpPair: return "tcp-pair";
     case FileKind::TcpEnded: return "tcp-ended";
+    case FileKind::Pidfd: return "pidfd";
   }
   return "unknown";
 }

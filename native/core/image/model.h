@@ -143,6 +143,7 @@ enum class FileKind : uint32_t {
   Netlink = 16,
   TcpPair = 20,     // connected TCP socket whose other end is in the instance too: `object` numbers the pair
   TcpEnded = 21,    // was connected, or cannot be any more: what had come can still be read, then it has ended or is reset
+  Pidfd = 30,       // `ownerPid` is the process, -1 one that is gone
 };
 
 struct EpollWatch {
@@ -190,7 +191,7 @@ struct OpenFile {
   std::string path;           // inside the pod
   uint64_t position = 0;
   bool deleted = false;
-  std::string contents;       // pipe contents, unix socket queue, contents of a deleted file
+  std::string contents;       // pipe contents (of one in packet mode: see messages), unix socket queue, contents of a deleted file
   uint32_t object = 0;        // pipe, pair or shared memory number
   bool writeEnd = false;      // of a pipe; second end of a pair
   uint64_t count = 0;         // eventfd count, timerfd ticks, pipe size; Shut bits of a connected socket

@@ -90,7 +90,7 @@ class ImageCompiler {
     if (bySession.empty()) return;
     for (const auto& [session, members] : bySession) {
       bool leads = session != root.sid;
-      int32_t between = leads ? session : unusedPid();
+      int32_t between = leads ? session : compiler_.unusedPid();
       Tape parent(compiler_.region);
       if (leads) parent.call("start a session", SYS_setsid, {});
       for (const Process* orphan : members) {
@@ -104,20 +104,7 @@ class ImageCompiler {
       tape.call("wait for the process between", SYS_wait4, {between, 0, 0x40000000 /* __WALL */, 0});
     }
     // Its end is nobody's business.
-    uint64_t childSignal = 1ull << (SIGCHLD - 1), now[2] = {0, 0};
-    tape.attempt("forget the process between", SYS_rt_sigtimedwait, {compiler_.region.add(&childSignal, 8), 0, compiler_.region.add(now, sizeof now), 8});
-  }
-
-  int32_t unusedPid() {
-    auto isUsed = [this](int32_t pid) {
-      return std::any_of(state_.processes.begin(), state_.processes.end(), [pid](const Process& process) {
-        return process.pid == pid || process.pgid == pid || process.sid == pid ||
-               std::any_of(process.threads.begin(), process.threads.end(), [pid](const Thread& thread) { return thread.tid == pid; });
-      });
-    };
-    do lastBetween_++;
-    while (isUsed(lastBetween_));
-    return lastBetween_;
+    compileForgetChild(compiler_, tape);
   }
 
   void body(Tape& tape, const Process& process, bool hasMemory) {
@@ -147,6 +134,7 @@ class ImageCompiler {
     tape.op(OP_BARRIER, "wait for all groups", {2, alive_, 0});
     if (process.ppid == 1) compileIpcRemovals(compiler_, tape);
     if (process.pgid != process.pid && process.pgid != process.sid) tape.call("join a process group", SYS_setpgid, {0, process.pgid});
+    compileLate(compiler_, tape, process);
     compileProcessState(compiler_, tape, process);
     // What comes before may have been done long ago; everything behind it happens when the clone is wanted.
     if (compiler_.purpose == Purpose::Zygote) tape.op(OP_GATE, "set the clocks and the host name", {alive_, &process == &state_.processes.front() ? 1 : 0});
@@ -170,7 +158,6 @@ class ImageCompiler {
   const State& state_;
   Compiler compiler_;
   Slot socket_{};
-  int32_t lastBetween_ = 200;
   size_t alive_ = 0;  // processes that are not zombies
 };
 

@@ -4,8 +4,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
+
+#include <sys/syscall.h>
 
 #include "core/fill/fill_job.h"
 #include "core/image/model.h"
@@ -54,7 +57,33 @@ struct Compiler {
   size_t nextThread = 0;          // stub and stack of the next task
   std::map<uint32_t, bool> epollDone{};
   std::map<uint32_t, bool> timerDone{};
+  std::set<uint32_t> lateDone{}, ownersDone{};  // open file descriptions that compileLate and compileOwners are done with
+  int32_t lastBetween = 200;
+
+  // A pid that nobody in the image uses, for a process that ends before the programs run.
+  int32_t unusedPid();
 };
+
+// Watches of inotify sets, with their old numbers.
+void compileWatches(Compiler& compiler, Tape& tape);
+// What needs all processes to be there, and the process's descriptors in their places: pidfds.
+void compileLate(Compiler& compiler, Tape& tape, const Process& process);
+// What needs all threads of the process: who gets SIGIO.
+void compileOwners(Compiler& compiler, Tape& tape, const Process& process);
+// Forgets the signal of a process that has ended while the tree was made.
+void compileForgetChild(Compiler& compiler, Tape& tape);
+
+// Runs `make` as the user that the program runs as.
+template <typename Make>
+void asApplication(const Compiler& compiler, Tape& tape, Make&& make) {
+  const Credentials& user = compiler.state.processes.front().threads.front().credentials;
+  bool other = user.uid[1] != 0 || user.gid[1] != 0;
+  if (other) tape.call("become the program's group", SYS_setresgid, {-1, user.gid[1], -1});
+  if (other) tape.call("become the program's user", SYS_setresuid, {-1, user.uid[1], -1});
+  make();
+  if (other) tape.call("become root again", SYS_setresuid, {-1, 0, -1});
+  if (other) tape.call("become root again", SYS_setresgid, {-1, 0, -1});
+}
 
 // System V objects with their old ids and contents.
 void compileIpc(Compiler& compiler, Tape& tape);

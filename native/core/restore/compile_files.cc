@@ -68,7 +68,8 @@ class FileOpener : public Opening {
         break;
       }
       case FileKind::Memfd: slot = openMemfd(file); break;
-      case FileKind::Inotify: throw Error("unsupported-state", "an inotify watch cannot be restored");
+      case FileKind::Inotify: slot = lift(tape_.call("make a watch", SYS_inotify_init1, {O_NONBLOCK | O_CLOEXEC}, true)); break;
+      case FileKind::Pidfd: break;  // when its process is there
       default: throw Error("image-invalid", "an open file is of an unknown kind");
     }
   }
@@ -82,7 +83,7 @@ class FileOpener : public Opening {
   }
 
   Slot openNamed(const OpenFile& file, const std::string& path) {
-    uint32_t flags = (file.flags & ~static_cast<uint32_t>(O_CREAT | O_EXCL | O_TRUNC | __O_TMPFILE)) | O_NOCTTY | O_CLOEXEC;
+    uint32_t flags = (file.flags & ~static_cast<uint32_t>(O_CREAT | O_EXCL | O_TRUNC | O_ASYNC | __O_TMPFILE)) | O_NOCTTY | O_CLOEXEC;
     return lift(tape_.call("open a file", SYS_openat, {AT_FDCWD, text(path), flags, 0}, true));
   }
 
@@ -129,6 +130,7 @@ class FileOpener : public Opening {
     Slot both[2];
     for (int end : {0, 1}) both[end] = lift(tape_.load(ends + 4 * static_cast<uint64_t>(end)));
     bool taken[2] = {false, false};
+    std::vector<std::pair<Slot, uint32_t>> flags;
     for (uint32_t other = index; other < compiler_.state.files.size(); other++) {
       const OpenFile& end = compiler_.state.files[other];
       if (end.kind != file.kind || end.object != file.object) continue;
@@ -136,11 +138,21 @@ class FileOpener : public Opening {
       if (taken[which]) throw Error("unsupported-state", "a pipe that was opened more than once; not supported");
       taken[which] = true;
       compiler_.files[other] = both[which];
-      if (!end.contents.empty()) tape_.callExact("refill a pipe", SYS_write, {both[1 - which], bytes(end.contents), end.contents.size()}, end.contents.size());
-      tape_.call("set the flags of a descriptor", SYS_fcntl, {both[which], F_SETFL, end.flags & kStatusFlags});
+      refill(end, both[1 - which]);
+      flags.push_back({both[which], end.flags & kStatusFlags});
     }
+    // When all is refilled: until then an end may be in another mode.
+    for (auto [slot, value] : flags) tape_.call("set the flags of a descriptor", SYS_fcntl, {slot, F_SETFL, value});
     for (int end : {0, 1})
       if (!taken[end]) close(both[end]);
+  }
+
+  // A pipe in packet mode keeps what is written at once together.
+  void refill(const OpenFile& end, Slot peer) {
+    if (!end.contents.empty()) tape_.callExact("refill a pipe", SYS_write, {peer, bytes(end.contents), end.contents.size()}, end.contents.size());
+    if (!end.messages.empty()) tape_.call("set the mode of a pipe", SYS_fcntl, {peer, F_SETFL, O_DIRECT});
+    for (const QueuedMessage& packet : end.messages)
+      tape_.callExact("refill a pipe", SYS_write, {peer, bytes(packet.bytes), packet.bytes.size()}, packet.bytes.size());
   }
 
   Slot openEvent(const OpenFile& file) {
@@ -177,6 +189,7 @@ void fillEpollSets(Compiler& compiler, Tape& tape, const Process& process) {
     if (kindOf(file) != FileKind::Epoll || compiler.epollDone[descriptor.file]) continue;
     compiler.epollDone[descriptor.file] = true;
     for (const EpollWatch& watch : file.watches) {
+      if (kindOf(compiler.state.files[watch.target]) == FileKind::Pidfd) continue;  // compileLate
       struct __attribute__((packed)) { uint32_t events; uint64_t data; } event{watch.events, watch.userData};
       uint64_t address = compiler.region.add(&event, sizeof event);
       bool there = std::any_of(process.descriptors.begin(), process.descriptors.end(), [&](const Descriptor& d) { return d.fd == watch.fd && d.file == watch.target; });
@@ -195,12 +208,13 @@ void fillEpollSets(Compiler& compiler, Tape& tape, const Process& process) {
 
 void compileOpenFiles(Compiler& compiler, Tape& tape) {
   FileOpener(compiler, tape).openAll();
+  compileWatches(compiler, tape);
   tape.mark(MARK_FILES);
 }
 
 void compileDescriptors(Compiler& compiler, Tape& tape, const Process& process) {
   for (const Descriptor& descriptor : process.descriptors)
-    tape.call("number a descriptor", SYS_dup3, {compiler.files[descriptor.file], descriptor.fd, descriptor.closeOnExec ? O_CLOEXEC : 0});
+    if (kindOf(compiler.state.files[descriptor.file]) != FileKind::Pidfd) tape.call("number a descriptor", SYS_dup3, {compiler.files[descriptor.file], descriptor.fd, descriptor.closeOnExec ? O_CLOEXEC : 0});
   fillEpollSets(compiler, tape, process);
   tape.call("close the restorer's descriptors", SYS_close_range, {compiler.highFd, ~0u, 0});
   // Not before: closing any descriptor of a file gives up the process's locks on it.

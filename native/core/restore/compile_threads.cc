@@ -136,6 +136,7 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
     tape.op(OP_THREAD, "make a thread", {thread.tid, own.finish(), region.threadStackTop(index)});
   }
   compilePosixTimers(compiler, tape, process);
+  compileOwners(compiler, tape, process);
   setThreadState(compiler, tape, leader);
   tape.mark(MARK_THREADS);
   setCredentials(compiler, tape, leader.credentials);

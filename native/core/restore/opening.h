@@ -10,7 +10,7 @@
 
 namespace appshot {
 
-constexpr uint32_t kStatusFlags = O_NONBLOCK | O_APPEND | O_ASYNC | O_DIRECT | O_NOATIME;
+constexpr uint32_t kStatusFlags = O_NONBLOCK | O_APPEND | O_DIRECT | O_NOATIME;  // O_ASYNC: see compileOwners
 
 inline FileKind kindOf(const OpenFile& file) { return static_cast<FileKind>(file.kind); }
 
@@ -35,13 +35,7 @@ class Opening {
   // As the user that the program runs as: who a unix socket's peer is gets settled when it is made.
   template <typename Make>
   void asApplication(Make&& make) {
-    const Credentials& user = compiler_.state.processes.front().threads.front().credentials;
-    bool other = user.uid[1] != 0 || user.gid[1] != 0;
-    if (other) tape_.call("become the program's group", SYS_setresgid, {-1, user.gid[1], -1});
-    if (other) tape_.call("become the program's user", SYS_setresuid, {-1, user.uid[1], -1});
-    make();
-    if (other) tape_.call("become root again", SYS_setresuid, {-1, 0, -1});
-    if (other) tape_.call("become root again", SYS_setresgid, {-1, 0, -1});
+    appshot::asApplication(compiler_, tape_, make);
   }
 
   const OpenFile& fileAt(uint32_t index) const { return compiler_.state.files[index]; }

@@ -10,18 +10,17 @@
 #include "core/image/model.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/course.h"
+#include "core/snapshot/path_finder.h"
 #include "core/snapshot/stopped_tree.h"
 
 namespace appshot {
-
-// Names descriptors of a running process that cannot be saved ("fd 12 is an io_uring; not supported").
-std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pid);
 
 struct WaitingConnection;
 
 class FileCollector {
  public:
-  FileCollector(State& state, MemoryCollector& memory, pid_t podInit, Course& course);
+  // `paths` knows the files that inotify sets watch.
+  FileCollector(State& state, MemoryCollector& memory, const PathFinder& paths, pid_t podInit, Course& course);
 
   // Descriptors of one stopped process. Call for every process, then finish().
   // Record locks of the process go to `locks`.
@@ -46,7 +45,11 @@ class FileCollector {
   uint32_t describe(Opened opened);
   void describeRegular(const Opened& opened, OpenFile& file);
   void describePipe(const Opened& opened, OpenFile& file);
+  void describeOwner(const Opened& opened, OpenFile& file);
   void describeAnonymous(const Opened& opened, OpenFile& file);
+  void describeTimer(const Opened& opened, OpenFile& file);
+  void describePidfd(const Opened& opened, OpenFile& file);
+  void describeInotify(const Opened& opened, OpenFile& file);
   void describeSocket(const Opened& opened, OpenFile& file);
   void describeUnix(const Opened& opened, OpenFile& file);
   static uint32_t modeOfName(const Opened& opened, const OpenFile& file);
@@ -70,6 +73,7 @@ class FileCollector {
 
   State& state_;
   MemoryCollector& memory_;
+  const PathFinder& paths_;
   pid_t podInit_;
   Course& course_;
   std::vector<Opened> opened_;                            // beside State::files

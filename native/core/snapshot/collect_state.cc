@@ -76,13 +76,13 @@ void sortProcesses(std::vector<Process>& processes) {
   processes = std::move(sorted);
 }
 
-State collectState(StoppedTree& tree, const Pod& pod, const std::map<pid_t, ProcessPreview>& previews, PageWriter& pages,
-                   Course& course) {
+State collectState(StoppedTree& tree, const Pod& pod, const std::map<pid_t, ProcessPreview>& previews, const PathFinder& paths,
+                   PageWriter& pages, Course& course) {
   State state;
   state.environment = readEnvironment();
   MemoryCollector memory(state);
   state.ownAddress = pod.farmIp.s_addr;
-  FileCollector files(state, memory, pod.init, course);
+  FileCollector files(state, memory, paths, pod.init, course);
   for (StoppedProcess& stopped : tree.processes()) {
     if (stopped.zombie) continue;  // found again among its parent's children
     std::vector<MapLine> maps = readMaps(std::to_string(stopped.pid));

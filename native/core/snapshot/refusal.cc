@@ -4,8 +4,8 @@
 #include <chrono>
 #include <thread>
 
+#include "core/snapshot/check_descriptors.h"
 #include "core/snapshot/check_process.h"
-#include "core/snapshot/collect_files.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/snapshot.h"
 #include "core/snapshot/stopped_tree.h"

@@ -82,6 +82,8 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   waitUntilFilled(pod.init);
   awaitAccepts(pod, goOn);
   for (pid_t pid : pids) previews.emplace(pid, previewWholeProcess(pid));
+  PathFinder paths;
+  for (pid_t pid : pids) paths.learnWatched(pid);
   PendingDirectory directory(request.imageDir);
   PageWriter pages(request.imageDir + "/pages.bin");
   clock.done("look");
@@ -98,7 +100,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   clock.done("stop");
-  State state = collectState(*tree, pod, previews, pages, course);
+  State state = collectState(*tree, pod, previews, paths, pages, course);
   checkTree(state);
   tree->putBack();
   whileStopped();

@@ -3,15 +3,13 @@ import { VictimFarm } from './victims/victim-farm.js';
 
 /** What cannot be saved, and the message with which it is refused; the program then runs on. */
 const refused: Readonly<Record<string, RegExp>> = {
-  inotify_watch: /fd \d+ is an inotify or fanotify watch; not supported/,
+  inotify_unread: /fd \d+ is an inotify set with events that nobody has read; not supported/,
   io_uring_ring: /fd \d+ is an io_uring; not supported/,
   left_session: /\(victims\) is in a session that its parent has left; not supported/,
   lease: /fd \d+ \(\/tmp\/leased\) holds a lease; not supported/,
   mapped_then_deleted: /memory [0-9a-f]+-[0-9a-f]+ is the deleted file \/tmp\/soon gone \(deleted\); not supported/,
   memfd_half_sealed: /memfd half sealed is sealed against future writing; not supported/,
   own_seccomp: /\(victims\) has a seccomp filter of its own; not supported/,
-  pidfd_open_child: /fd \d+ is a pidfd; not supported/,
-  pipe_packets: /fd \d+ is a pipe in packet mode with data in it; not supported/,
   posix_queue: /fd \d+ is the POSIX message queue \/of the victim; not supported/,
   proc_file: /fd \d+ is the file \/proc\/\d+\/status; not supported/,
   traced_child: /is being traced by another process; not supported/,
