@@ -2,68 +2,32 @@
  * The application configurator: preloaded into every program, does nothing until the program is cloned.
  *
  * A clone starts as an exact copy, and so would the random numbers that it gives: session ids, keys, UUIDs. So before its first
- * thread goes on, the restorer lets it run this library's entry, as a signal handler would run: it mixes new entropy into every
- * OpenSSL of the process (whose generators notice a fork only by another pid, and a clone keeps its pid) and confirms. The keeper
- * gives a clone no traffic before that.
+ * thread goes on, the restorer lets it run this library's entry, as a signal handler would run: it sets the variables that are
+ * the clone's own, renews the random numbers of everything that it finds in the process, and confirms. The keeper gives a clone
+ * no traffic before that.
  *
- * No thread waits for this: a program that is never cloned has one page more, and nothing else. Like a signal handler, the entry
- * must not need a lock that the interrupted code holds; so a template is taken only while that thread waits in the kernel.
+ * No thread waits for this: a program that is never cloned has one page more, and nothing else (ADR 0106). Like a signal handler,
+ * the entry must not need a lock that the interrupted code holds; so a template is taken only while that thread waits in the
+ * kernel, and a clone that does not confirm in time is ended.
  */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 
 #include "configurator/configurator_page.h"
+#include "configurator/parts.h"
 
 #define PAGE ((struct ConfiguratorPage*)APPSHOT_CONFIGURATOR_ADDRESS)
 
-enum { ENTROPY_BYTES = 48, MAX_LIBRARIES = 16, CONFIRMED = 1, FAILED = 2 };
-
-typedef void (*RandAdd)(const void* bytes, int count, double entropy);
-
-struct Generators {
-  RandAdd add[MAX_LIBRARIES];
-  int count;
-};
-
-static void addGenerator(struct Generators* generators, RandAdd add) {
-  if (!add) return;
-  for (int i = 0; i < generators->count; i++)
-    if (generators->add[i] == add) return;
-  if (generators->count < MAX_LIBRARIES) generators->add[generators->count++] = add;
-}
-
-/* Libraries that were loaded privately (a Python extension's libcrypto) do not show in the global scope. */
-static int lookInLibrary(struct dl_phdr_info* library, size_t bytes, void* to) {
-  (void)bytes;
-  if (!library->dlpi_name || !strstr(library->dlpi_name, "crypto")) return 0;
-  void* handle = dlopen(library->dlpi_name, RTLD_NOLOAD | RTLD_LAZY);
-  if (!handle) return 0;
-  addGenerator(to, (RandAdd)dlsym(handle, "RAND_add"));
-  dlclose(handle);
-  return 0;
-}
-
-static int reseed(void) {
-  unsigned char entropy[ENTROPY_BYTES];
-  struct Generators generators = {{0}, 0};
-  addGenerator(&generators, (RandAdd)dlsym(RTLD_DEFAULT, "RAND_add"));
-  dl_iterate_phdr(lookInLibrary, &generators);
-  for (int i = 0; i < generators.count; i++) {
-    if (getrandom(entropy, sizeof entropy, 0) != sizeof entropy) return FAILED;
-    generators.add[i](entropy, sizeof entropy, sizeof entropy);
-  }
-  explicit_bzero(entropy, sizeof entropy);
-  return CONFIRMED;
+static int run(uint32_t task) {
+  if (setVariables()) return CONFIGURATOR_FAILED;
+  if (task == CONFIGURATOR_CLONE && (renewRandomNumbers() || renewNodejs())) return CONFIGURATOR_FAILED;
+  return renewPython() ? CONFIGURATOR_FAILED : CONFIGURATOR_CONFIRMED;
 }
 
 __attribute__((used)) static void configure(void) {
   int saved = errno;
-  int outcome = reseed();
+  int outcome = run(PAGE->task);
   errno = saved;
   __atomic_store_n(&PAGE->confirmed, (uint32_t)outcome, __ATOMIC_RELEASE);
 }

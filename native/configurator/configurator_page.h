@@ -8,17 +8,21 @@
 #include <stdint.h>
 
 #define APPSHOT_CONFIGURATOR_ADDRESS 0x6a7000000000ull
-#define APPSHOT_CONFIGURATOR_MAGIC 0x3247464353505041ull /* "APPSCFG2" */
+#define APPSHOT_CONFIGURATOR_MAGIC 0x3347464353505041ull /* "APPSCFG3" */
+
+enum { CONFIGURATOR_CONFIRMED = 1, CONFIGURATOR_FAILED = 2 };
+/* What there is to do: all of it in a clone; in an instance that comes back, only its variables. */
+enum { CONFIGURATOR_CLONE = 1, CONFIGURATOR_VARIABLES = 2 };
 
 struct ConfiguratorPage {
   uint64_t magic;
   /*
-   * Code that a fresh clone's first thread runs before it goes on, as if a signal had come: rdi is the address of the signal frame
+   * Code that a process's first thread runs before it goes on, as if a signal had come: rdi is the address of the signal frame
    * of what it goes on with, into which it returns by rt_sigreturn.
    */
   uint64_t entry;
-  uint32_t confirmed; /* 0 is set in a fresh clone; 1: done, 2: failed */
-  uint32_t unused;
+  uint32_t confirmed; /* the restorer sets 0; CONFIGURATOR_CONFIRMED or _FAILED when it has run */
+  uint32_t task;
 };
 
 #endif

@@ -1,9 +1,13 @@
 #include "keeper/arrival.h"
 
+#include "core/image/image.h"
 #include "core/sys/error.h"
+#include "core/template/references.h"
 #include "core/sys/proc.h"
 #include "keeper/berth.h"
 #include "keeper/furnishing.h"
+#include "keeper/redirects.h"
+#include "keeper/self.h"
 #include "keeper/state_file.h"
 
 namespace appshot {
@@ -13,12 +17,16 @@ using Json = nlohmann::json;
 InstanceSpec specOfImage(const Image& image) {
   Json meta = Json::parse(imageMeta(image), nullptr, false);
   if (!meta.is_object() || !meta.contains("spec")) throw Error("image-invalid", "the image does not say what it is an image of");
-  return specOf(meta["spec"]);
+  InstanceSpec spec = specOf(meta["spec"]);
+  spec.rules = image.state().rules;
+  return spec;
 }
 
 void describeFromImage(Keeper& keeper, const Image& image, Instance& instance) {
   InstanceSpec spec = specOfImage(image);
   keeper.layers.retain(spec.layers);
+  instance.former = spec.identity;
+  if (instance.isClone) spec.generation++;
   instance.spec = std::move(spec);
 }
 
@@ -34,13 +42,15 @@ void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwat
   FileView view;
   view.trees = berth.trees;
   view.binds = instance.spec.binds;
-  view.binds.push_back({keeper.places.log(instance.aid), "/run/appshot/log", false});
+  view.binds.push_back({keeper.places.self(instance.aid), kSelfInView, false});
   view.hostName = instance.aid;
   if (isNew) furnishForLaunch(instance.spec, view, berth.detached, keeper.settings.configuratorPath);
   lap("berth");
   instance.pod = keeper.takePod();
   lap("pod");
+  becomeItself(keeper, instance, keeper.places.self(instance.aid));
   showView(view, berth.detached, *instance.pod);
+  placeRedirects(instance, isNew);
   if (isNew) instance.pod->groups.limit(instance.spec.limits);
   lap("view");
 }
@@ -54,8 +64,8 @@ void makeNamelessView(Keeper& keeper, Instance& instance, Stopwatch* watch) {
   FileView view;
   view.trees = berth.trees;
   view.binds = instance.spec.binds;
-  // The directory gets another name when somebody moves in; the log stays the same file.
-  view.binds.push_back({keeper.places.berth(berth.id) + "/log", "/run/appshot/log", false});
+  // It gets another name when somebody moves in, and stays the same directory.
+  view.binds.push_back({keeper.places.berth(berth.id) + "/self", kSelfInView, false});
   view.hostName = "unborn";
   lap("berth");
   instance.pod = keeper.takePod();

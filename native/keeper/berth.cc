@@ -35,6 +35,16 @@ void makeEtc(const std::string& layerRoot) {
   }
 }
 
+// Filled in when it is known whose they are.
+void makeSelf(const std::string& self) {
+  for (const char* name : {"/instance.json", "/environment"}) {
+    makeFile(self + name, 0, 0);
+    sys("set mode", [&] { return ::chmod((self + name).c_str(), 0644); });
+  }
+  makeDirectory(self + "/redirect");
+  sys("set mode", [&] { return ::chmod((self + "/redirect").c_str(), 0755); });
+}
+
 // The top of an overlay looks as that of its upper layer does, so this has to look like what is below it.
 void copyLook(const std::string& from, const std::string& to) {
   struct stat st {};
@@ -51,8 +61,11 @@ Berth makeBerth(const InstanceSpec& spec, BaseViews& bases, LayerStore& layers, 
   std::string directory = places.berth(berth.id);
   makeDirectory(directory);
   makeDirectory(directory + "/work");
+  makeDirectory(directory + "/self");
+  sys("open " + directory + "/self", [&] { return ::chmod((directory + "/self").c_str(), 0755); });
   // The log belongs to the application's user, so that a program may open /dev/stdout again.
-  makeFile(directory + "/log", spec.uid, spec.gid);
+  makeFile(directory + "/self/log", spec.uid, spec.gid);
+  makeSelf(directory + "/self");
   makeFile(directory + "/state.json", 0, 0);
   makeEtc(layers.rootOf(berth.id));
   auto add = [&](const std::string& at, std::shared_ptr<BaseView> base, const char* kind) {

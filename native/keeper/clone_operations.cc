@@ -5,9 +5,11 @@
 #include "core/sys/sys.h"
 #include "keeper/answers.h"
 #include "keeper/arrival.h"
+#include "keeper/greeting.h"
 #include "keeper/operations.h"
 #include "keeper/parking.h"
 #include "keeper/request_fields.h"
+#include "keeper/self.h"
 #include "keeper/zygotes.h"
 
 namespace appshot {
@@ -29,6 +31,7 @@ struct CloneWish {
 // What was made without a name is this instance's now.
 void inherit(Instance& instance, const Instance& unborn) {
   instance.spec = unborn.spec;
+  instance.former = unborn.former;
   instance.layer = unborn.layer;
   instance.image = unborn.image;
   instance.isClone = unborn.isClone;
@@ -44,21 +47,32 @@ void careAfter(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, 
   });
 }
 
+void awaitClone(Embryo& embryo, const Instance& instance) {
+  try {
+    embryo.await(instance.spec.clone.withinMs);
+  } catch (const Error& error) {
+    throw Error("clone-unconfirmed", "the clone " + instance.aid + " was not itself in time: " + error.what(), error.err());
+  }
+}
+
 Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const CloneWish& wish, const std::string& aid) {
   InstancePtr instance = keeper.instances.add(aid);
   std::lock_guard operation(instance->operation);
   try {
     Stopwatch watch;
     std::optional<Unborn> unborn = resident->embryos.take();
-    if (!unborn) unborn = makeUnborn(keeper, *resident, &watch);
+    if (!unborn) unborn = makeUnborn(keeper, *resident, aid, &watch);
     inherit(*instance, *unborn->instance);
     nameInstance(keeper, *instance);
+    becomeItself(keeper, *instance, keeper.places.self(aid));
     watch.lap("name");
     unborn->embryo->go(aid);
     // While its threads are made.
     watchOver(keeper, instance);
-    unborn->embryo->await();
+    awaitClone(*unborn->embryo, *instance);
     watch.lap("go");
+    greetClone(*instance, imageState(*resident->image));
+    if (instance->spec.clone.isGreeted()) watch.lap("greet");
     if (!unborn->isSettled) keeper.aftercare.add([instance] { settleCgroups(*instance); });
     open(keeper, instance);
     if (wish.parked) parkNow(*instance);

@@ -2,17 +2,27 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "core/pod/file_view.h"
 #include "core/sys/error.h"
 #include "keeper/arrival.h"
+#include "core/image/model.h"
 #include "keeper/keeper.h"
+#include "keeper/redirects.h"
+#include "keeper/self.h"
 #include "keeper/zygotes.h"
 
 namespace appshot {
 
-Unborn makeUnborn(Keeper& keeper, ResidentZygote& resident, Stopwatch* watch) {
+// Files that are open in the template are opened before a clone has its name; redirected ones only then lead to the right place.
+static bool needsName(const Image& image) {
+  const std::vector<Rule>& rules = imageState(image).rules;
+  return std::any_of(rules.begin(), rules.end(), [](const Rule& rule) { return rule.is(RuleKind::Redirect); });
+}
+
+Unborn makeUnborn(Keeper& keeper, ResidentZygote& resident, const std::string& name, Stopwatch* watch) {
   Unborn unborn;
   unborn.instance = std::make_shared<Instance>();
   Instance& instance = *unborn.instance;
@@ -23,6 +33,12 @@ Unborn makeUnborn(Keeper& keeper, ResidentZygote& resident, Stopwatch* watch) {
   try {
     describeFromImage(keeper, *resident.image, instance);
     makeNamelessView(keeper, instance, watch);
+    if (needsName(*resident.image)) {
+      instance.aid = name;
+      becomeItself(keeper, instance, keeper.places.berth(instance.layer) + "/self");
+      placeRedirects(instance, false);
+      instance.aid = ".unborn";
+    }
     unborn.prefaulted = resident.zygote->knownPages();
     unborn.embryo = resident.zygote->fork(*instance.pod);
     instance.root = unborn.embryo->root();
@@ -51,6 +67,7 @@ std::optional<Unborn> Embryos::take() {
 }
 
 void Embryos::prepare(ResidentZygote& resident, size_t count) {
+  if (needsName(*resident.image)) return;
   std::lock_guard onlyOne(preparing_);
   retireOutdated(resident.zygote->knownPages());
   for (;;) {
@@ -59,7 +76,7 @@ void Embryos::prepare(ResidentZygote& resident, size_t count) {
       if (waiting_.size() >= count) return;
     }
     try {
-      Unborn unborn = makeUnborn(keeper_, resident);
+      Unborn unborn = makeUnborn(keeper_, resident, "");
       settleCgroups(*unborn.instance);
       unborn.isSettled = true;
       std::lock_guard lock(mutex_);

@@ -24,8 +24,8 @@ struct Unborn {
   bool isSettled = false;                // its cgroups and mounts are as they stay
 };
 
-// Makes one now. Throws Error, and then leaves nothing behind.
-Unborn makeUnborn(Keeper& keeper, ResidentZygote& resident, Stopwatch* watch = nullptr);
+// Makes one now. Throws Error, and then leaves nothing behind. `name`: whose it will be; has to be known where its files depend on it.
+Unborn makeUnborn(Keeper& keeper, ResidentZygote& resident, const std::string& name, Stopwatch* watch = nullptr);
 
 // Those of one zygote.
 class Embryos {

@@ -1,4 +1,5 @@
 // inspect and removeImage.
+#include "core/image/image.h"
 #include "keeper/answers.h"
 #include "keeper/operations.h"
 #include "keeper/request_fields.h"
@@ -8,6 +9,25 @@
 namespace appshot {
 
 namespace {
+
+Answer rulesJson(const std::vector<Rule>& rules) {
+  static constexpr const char* kKinds[] = {"define", "redirect", "set-env", "override"};
+  Answer list = Answer::array();
+  for (const Rule& rule : rules) {
+    Answer one = {{"line", rule.line}, {"kind", kKinds[rule.kind]}, {"subject", rule.subject}, {"value", rule.value}};
+    if (rule.hasQualifier) one["qualifier"] = rule.qualifier;
+    list.push_back(std::move(one));
+  }
+  return list;
+}
+
+Answer resourcesJson(const std::vector<ClassifiedResource>& resources) {
+  Answer list = Answer::array();
+  for (const ClassifiedResource& resource : resources)
+    list.push_back({{"type", nameOf(resource.type)}, {"identity", resource.identity}, {"bytes", resource.size}, {"class", nameOf(resource.cloneClass)}, {"why", whyOf(resource)}});
+  // Paths may have any bytes in them.
+  return Answer::parse(list.dump(-1, ' ', false, Answer::error_handler_t::replace));
+}
 
 Answer inspectInstance(const InstancePtr& instance) {
   std::lock_guard lock(instance->mutex);
@@ -33,6 +53,8 @@ Answer inspectImageOrInstance(Call call) {
     answer["kind"] = "image";
     answer["bytes"] = note.bytes;
     answer["layers"] = note.layers;
+    answer["rules"] = rulesJson(image->state().rules);
+    answer["resources"] = resourcesJson(image->state().resources);
     answer["instance"] = Answer::parse(imageMeta(*image), nullptr, false);
     return answer;
   }

@@ -13,8 +13,18 @@
 #include "core/pod/cgroup.h"
 #include "core/pod/file_view.h"
 #include "core/pod/pod.h"
+#include "core/template/evaluation.h"
 
 namespace appshot {
+
+// How a fresh clone is told of what it is, and what it has to do before it gets traffic.
+struct CloneSettings {
+  int signal = 0;                        // to the first process; 0: none
+  std::string hook;                      // path that is asked over HTTP; empty: none
+  int withinMs = 2'000;
+  bool duplicateRandomness = false;      // clone programs whose random numbers cannot be renewed
+  bool isGreeted() const { return signal != 0 || !hook.empty(); }
+};
 
 // What an instance is, apart from its processes: kept with its image, and the same for each clone.
 struct InstanceSpec {
@@ -22,13 +32,18 @@ struct InstanceSpec {
   bool ownTreeForCwd = false;            // the base does not show cwd: it has an overlay of its own
   std::vector<std::string> layers;       // ids below the instance's own, uppermost first
   std::vector<ViewBind> binds;           // volumes, and files of the command that the base does not show
-  std::vector<std::string> env;
+  std::vector<std::string> env;          // NAME=value as it was given, tags unevaluated
   std::vector<std::string> command;
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups;
   int port = 0;
   CgroupLimits limits;
+  std::string name;                      // of the application
+  std::vector<Rule> rules;               // kept as records of an image, not in its meta
+  CloneSettings clone;
+  Identity identity;                     // of the running instance; in an image, of the one that was saved
+  unsigned generation = 0;               // how many clonings lie between the launch and this
 };
 
 enum class InstancePhase { kStarting, kRunning, kSnapshotting, kStopping };
@@ -40,9 +55,12 @@ struct Instance {
   std::string layer;                     // its own, uppermost layer
   std::string image;                     // that it came from; empty after a launch
   bool isClone = false;                  // of the image, whose memory it shares with others
+  Identity former;                       // of the instance whose image it came from; its own after a launch
   PodPtr pod;                            // null while kStarting; then never changed
   pid_t root = -1;                       // host pid of the application's first process
   int rootVpid = -1;
+
+  bool environmentChanged = false;       // since it was saved: its programs have to be told
 
   // Held for as long as an operation that starts, saves or ends it.
   std::mutex operation;

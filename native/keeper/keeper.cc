@@ -1,6 +1,7 @@
 #include "keeper/keeper.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,6 +73,7 @@ void Keeper::startNetwork() {
   if (saved.is_object()) {
     if (saved.contains("addresses")) addresses = saved["addresses"].get<std::vector<std::string>>();
     ready = saved.value("podsReady", ready);
+    nodeName_ = saved.value("node", "");
   }
   configure(addresses, ready);
 }
@@ -101,8 +103,21 @@ void Keeper::configure(const std::optional<std::vector<std::string>>& addresses,
   saveSettings();
 }
 
+std::string Keeper::nodeName() const {
+  std::lock_guard lock(configuring_);
+  if (!nodeName_.empty()) return nodeName_;
+  char name[HOST_NAME_MAX + 1]{};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
+void Keeper::setNodeName(const std::string& name) {
+  std::lock_guard lock(configuring_);
+  nodeName_ = name;
+  saveSettings();
+}
+
 void Keeper::saveSettings() const {
-  Json saved = {{"podsReady", podsReady_}};
+  Json saved = {{"podsReady", podsReady_}, {"node", nodeName_}};
   if (addresses_) saved["addresses"] = *addresses_;
   replaceFile(places.settings(), saved.dump());
 }

@@ -47,6 +47,10 @@ class Keeper {
   // Without addresses it uses a range that it claims for itself.
   void configure(const std::optional<std::vector<std::string>>& addresses, size_t podsReady);
 
+  // What rules call node-ID: the machine's name until an agent says another.
+  std::string nodeName() const;
+  void setNodeName(const std::string& name);
+
   // Writes down a running instance for the next keeper.
   void remember(const Instance& instance, const std::string& ending = "") const;
   // Takes an instance out of the table and away: its pod, its layer, its files (its log stays while it has an image).
@@ -90,7 +94,8 @@ class Keeper {
   void saveSettings() const;
   void startNetwork();
 
-  std::mutex configuring_;
+  mutable std::mutex configuring_;
+  std::string nodeName_;
   std::string claimedPrefix_;            // the /24 that it claimed itself
   std::optional<std::vector<std::string>> addresses_;
   size_t podsReady_ = 1;

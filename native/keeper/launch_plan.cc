@@ -9,7 +9,10 @@
 
 #include "keeper/app_user.h"
 #include "keeper/furnishing.h"
+#include "keeper/read_rules.h"
+#include "keeper/redirects.h"
 #include "keeper/request_fields.h"
+#include "keeper/self.h"
 
 namespace appshot {
 
@@ -199,6 +202,9 @@ LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, c
   spec.limits.cpus = fields.real("cpus", 0, 4096, 0);
   spec.limits.pids = static_cast<unsigned>(fields.number("pids", 1, 100'000, 4096));
   std::string searchPath = fields.text("searchPath", "");
+  spec.name = fields.text("name", request.aid);
+  spec.rules = readRules(fields.any("rules"), spec);
+  spec.clone = readCloneSettings(fields.any("clone"));
   fields.done();
   // An engine's directory as the application's would show what is hidden in it.
   if (isBelow(spec.cwd, engine)) throw Error("bad-request", "launch: the directory " + cwd + " is the engine's own");
@@ -207,16 +213,18 @@ LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, c
   exposeCommand(spec, engine, bases);
   completePath(spec, searchPath, engine, bases);
   if (!findVariable(spec.env, "HOME")) spec.env.push_back("HOME=/home/app");
-  spec.env.push_back("APPSHOT_AID=" + request.aid);
   preloadConfigurator(spec.env);
+  checkRedirects(spec);
   return request;
 }
 
 Program programOf(const InstanceSpec& spec) {
   Program program;
-  program.command = spec.command;
+  Evaluation evaluation = evaluationOf(spec, spec.identity);
+  for (const std::string& word : spec.command) program.command.push_back(evaluation.text(word));
   program.cwd = spec.cwd;
-  program.env = spec.env;
+  program.env = evaluation.environment();
+  program.env.push_back("APPSHOT_AID=" + spec.identity.aid);
   program.uid = spec.uid;
   program.gid = spec.gid;
   program.groups = spec.groups;

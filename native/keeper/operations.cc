@@ -5,6 +5,7 @@
 #include <map>
 
 #include "keeper/request_fields.h"
+#include "keeper/rids_operation.h"
 
 namespace appshot {
 
@@ -17,7 +18,7 @@ const std::map<std::string, Operation>& operations() {
       {"hello", hello},        {"launch", launchInstance}, {"stop", stopInstance},   {"list", listInstances},
       {"ps", listProcesses},   {"kill", killProcesses},    {"exec", execGuest},      {"configure", configureKeeper},
       {"snapshot", snapshotInstance}, {"cancelSnapshot", cancelSnapshot}, {"restore", restoreInstance}, {"clone", cloneImage},
-      {"warm", warmImage},     {"park", parkInstance},     {"unpark", unparkInstance}, {"inspect", inspectImageOrInstance},       {"removeImage", removeImage},
+      {"warm", warmImage},     {"rids", listResourceIds},     {"park", parkInstance},     {"unpark", unparkInstance}, {"inspect", inspectImageOrInstance},       {"removeImage", removeImage},
   };
   return all;
 }
@@ -42,7 +43,9 @@ Answer configureKeeper(Call call) {
   if (fields.has("addresses")) addresses = fields.texts("addresses");
   fields.any("addresses");
   auto ready = fields.number("podsReady", 0, 1000, 1);
+  std::string node = fields.text("node", "");
   fields.done();
+  if (!node.empty()) call.keeper.setNodeName(node);
   call.keeper.configure(addresses, static_cast<size_t>(ready));
   return Answer::object();
 }

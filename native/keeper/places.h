@@ -17,8 +17,10 @@ struct Places {
   std::string image(const std::string& id) const { return images() + "/" + id; }
   std::string instances() const { return engine + "/instances"; }
   std::string instance(const std::string& aid) const { return instances() + "/" + aid; }
+  // What the instance finds at /run/appshot/self.
+  std::string self(const std::string& aid) const { return instance(aid) + "/self"; }
   std::string state(const std::string& aid) const { return instance(aid) + "/state.json"; }
-  std::string log(const std::string& aid) const { return instance(aid) + "/log"; }
+  std::string log(const std::string& aid) const { return self(aid) + "/log"; }
   std::string work(const std::string& aid) const { return instance(aid) + "/work"; }
   std::string berths() const { return engine + "/berths"; }
   std::string berth(const std::string& id) const { return berths() + "/" + id; }

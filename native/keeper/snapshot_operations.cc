@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/restore/cloneable.h"
 #include "core/restore/written_files.h"
 #include "core/snapshot/snapshot.h"
 #include "core/sys/sys.h"
@@ -12,6 +13,7 @@
 #include "keeper/arrival.h"
 #include "keeper/facts_error.h"
 #include "keeper/operations.h"
+#include "keeper/redirects.h"
 #include "keeper/parking.h"
 #include "keeper/request_fields.h"
 #include "keeper/state_file.h"
@@ -27,6 +29,7 @@ constexpr size_t kLongestChain = 4;
 struct SnapshotWish {
   std::string aid, image;
   bool keepRunning = false;
+  bool isTemplate = false;               // clones will be made of it
 };
 
 SnapshotWish readWish(const Json& params) {
@@ -35,6 +38,7 @@ SnapshotWish readWish(const Json& params) {
   wish.aid = fields.text("aid");
   wish.image = fields.text("image", wish.aid);
   wish.keepRunning = fields.flag("keepRunning", false);
+  wish.isTemplate = fields.flag("template", false);
   fields.done();
   checkName(wish.aid, "AID");
   checkName(wish.image, "image");
@@ -74,6 +78,16 @@ void refuseUnsupported(const Instance& instance) {
   throw FactsError("unsupported-state", instance.aid + " cannot be saved and runs on: " + all, {{"resources", resources}});
 }
 
+// Before anything is stopped: an app that cannot be cloned is launched once more instead.
+void refuseUncloneable(const Instance& instance) {
+  if (instance.spec.clone.duplicateRandomness) return;
+  std::string name = withoutConfigurator(*instance.pod);
+  if (name.empty()) return;
+  throw FactsError("unsupported-state", name + " of " + instance.aid + " did not load AppShot's library (is it statically linked?), so each clone would draw the same " +
+                                            "random numbers; say clone: { duplicateRandomness: true } in the app file if that is acceptable",
+                   {{"resources", {name + " without AppShot's library"}}});
+}
+
 // One snapshot under way. What it made and did not give to an image goes when it ends.
 class Undertaking {
  public:
@@ -92,11 +106,16 @@ class Undertaking {
     planLayers();
     InstanceSpec spec = instance_->spec;
     spec.layers = note_.layers;
+    spec.rules.clear();
     SnapshotRequest request;
     request.pod = instance_->pod.get();
     request.imageDir = directory_;
     request.meta = Json{{"aid", instance_->aid}, {"spec", jsonOf(spec)}}.dump();
     request.keepRunning = wish_.keepRunning;
+    request.rules = instance_->spec.rules;
+    request.redirects = redirectPlaces(*instance_);
+    request.surroundings = {spec.port, {}, 0, spec.identity.ip};
+    for (const ViewBind& bind : spec.binds) request.surroundings.volumes.push_back(bind.at);
     if (!instance_->image.empty() && keeper_.hasImage(instance_->image)) request.wokenFrom = keeper_.places.image(instance_->image);
     request.cancel = &instance_->cancelSnapshot;
     SnapshotResult result = takeSnapshot(request, [this] { whileStopped(); }, [this] { beforeEnd(); });
@@ -202,6 +221,7 @@ Answer snapshotInstance(Call call) {
   uint64_t bytes = 0;
   try {
     refuseUnsupported(*instance);
+    if (wish.isTemplate) refuseUncloneable(*instance);
     Undertaking undertaking(keeper, instance, wish);
     result = undertaking.run();
     bytes = undertaking.bytes();

@@ -14,6 +14,23 @@ namespace appshot {
 
 using Json = nlohmann::json;
 
+namespace {
+
+Json jsonOf(const std::vector<Rule>& rules) {
+  Json list = Json::array();
+  for (const Rule& rule : rules)
+    list.push_back({{"kind", rule.kind}, {"line", rule.line}, {"subject", rule.subject}, {"value", rule.value}, {"qualifier", rule.qualifier}, {"hasQualifier", rule.hasQualifier}});
+  return list;
+}
+
+std::vector<Rule> rulesOf(const Json& list) {
+  std::vector<Rule> rules;
+  for (const Json& rule : list) rules.push_back({rule.at("kind"), rule.at("line"), rule.at("subject"), rule.at("value"), rule.at("qualifier"), rule.at("hasQualifier")});
+  return rules;
+}
+
+}  // namespace
+
 Json jsonOf(const InstanceSpec& spec) {
   Json binds = Json::array();
   for (const auto& bind : spec.binds) binds.push_back({{"from", bind.from}, {"at", bind.at}, {"readOnly", bind.readOnly}});
@@ -27,7 +44,12 @@ Json jsonOf(const InstanceSpec& spec) {
           {"gid", spec.gid},
           {"groups", spec.groups},
           {"port", spec.port},
-          {"limits", {{"memoryBytes", spec.limits.memoryBytes}, {"cpus", spec.limits.cpus}, {"pids", spec.limits.pids}}}};
+          {"limits", {{"memoryBytes", spec.limits.memoryBytes}, {"cpus", spec.limits.cpus}, {"pids", spec.limits.pids}}},
+          {"name", spec.name},
+          {"rules", jsonOf(spec.rules)},
+          {"clone", {{"signal", spec.clone.signal}, {"hook", spec.clone.hook}, {"withinMs", spec.clone.withinMs}, {"duplicateRandomness", spec.clone.duplicateRandomness}}},
+          {"identity", {{"aid", spec.identity.aid}, {"node", spec.identity.node}, {"ip", spec.identity.ip}}},
+          {"generation", spec.generation}};
 }
 
 InstanceSpec specOf(const Json& json) {
@@ -45,6 +67,13 @@ InstanceSpec specOf(const Json& json) {
     spec.port = json.at("port");
     const Json& limits = json.at("limits");
     spec.limits = {limits.at("memoryBytes"), limits.at("cpus"), limits.at("pids")};
+    spec.name = json.at("name");
+    spec.rules = rulesOf(json.at("rules"));
+    const Json& clone = json.at("clone");
+    spec.clone = {clone.at("signal"), clone.at("hook"), clone.at("withinMs"), clone.at("duplicateRandomness")};
+    const Json& identity = json.at("identity");
+    spec.identity = {identity.at("aid"), identity.at("node"), identity.at("ip")};
+    spec.generation = json.at("generation");
     return spec;
   } catch (const Json::exception& error) {
     throw Error("image-invalid", std::string("the description of the instance is not readable: ") + error.what());

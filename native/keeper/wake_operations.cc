@@ -23,7 +23,8 @@ Answer restoreInstance(Call call) {
     instance->image = aid;
     describeFromImage(keeper, wake->image(), *instance);
     makeView(keeper, *instance, Furnishing::kFromImage, &watch);
-    Restored restored = wake->restore(*instance->pod);
+    // With other variables it is another tape; that takes a millisecond, and only where an app's variables name what has changed.
+    Restored restored = instance->environmentChanged ? PreparedWake(keeper.images.open(aid), true).restore(*instance->pod) : wake->restore(*instance->pod);
     PhasesUs phases = joined(watch.phases, restored.phases);
     begin(keeper, instance, restored);
     return runningJson(*instance, phases);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "core/restore/cloneable.h"
 #include "keeper/arrival.h"
 #include "keeper/keeper.h"
 
@@ -24,6 +25,7 @@ std::shared_ptr<ResidentZygote> Zygotes::build(const std::string& imageId, const
   auto resident = makeResident(keeper_);
   resident->imageId = imageId;
   resident->image = image;
+  requireCloneable(imageState(*image), specOfImage(*image).clone.duplicateRandomness);
   auto view = std::make_shared<Instance>();
   // No name of an instance begins with a dot. Numbered: the view of the image's last zygote may still be on its way out.
   static std::atomic<unsigned> made{0};

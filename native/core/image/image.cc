@@ -14,6 +14,7 @@
 #include "core/image/check_file.h"
 #include "core/image/codec.h"
 #include "core/image/crc32c.h"
+#include "core/image/template_records.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -124,6 +125,9 @@ void writeImageFile(const std::string& directory, const State& state, const std:
   appendRecord(bytes, kMeta, "meta", meta);
   appendRecord(bytes, kCommon, "common", encodeCommon(state));
   for (const Process& process : state.processes) appendRecord(bytes, kProcess, std::to_string(process.pid), encodeProcess(process));
+  for (const Rule& rule : state.rules) appendRecord(bytes, static_cast<RecordType>(kRuleRecord), rule.subject, encodeRule(rule));
+  for (const ClassifiedResource& resource : state.resources)
+    appendRecord(bytes, static_cast<RecordType>(kResourceRecord), resource.identity, encodeResource(resource));
   appendRecord(bytes, kPages, std::to_string(pageBytes), asBytes(chunkSums));
   appendRecord(bytes, kEnd, "", "");
   std::string path = directory + "/image.bin";
@@ -166,6 +170,8 @@ void Image::readRecords(const std::string& bytes) {
   if (header.reserved != 0) invalid(path + ": the header is broken");
   bool haveCommon = false, havePages = false;
   std::vector<Process> processes;
+  std::vector<Rule> rules;
+  std::vector<ClassifiedResource> resources;
   for (size_t at = sizeof header;;) {
     std::string place = path + " at byte " + std::to_string(at);
     RecordHeader record{};
@@ -193,6 +199,10 @@ void Image::readRecords(const std::string& bytes) {
       haveCommon = true;
     } else if (record.type == kProcess) {
       processes.push_back(decodeProcess(content));
+    } else if (record.type == kRuleRecord) {
+      rules.push_back(decodeRule(content));
+    } else if (record.type == kResourceRecord) {
+      resources.push_back(decodeResource(name, content));
     } else if (record.type == kPages) {
       if (content.size() % sizeof(uint32_t)) invalid(place + ": broken table of checksums");
       chunkSums_.resize(content.size() / sizeof(uint32_t));
@@ -206,6 +216,8 @@ void Image::readRecords(const std::string& bytes) {
   }
   if (!haveCommon || !havePages || processes.empty()) invalid(path + " lacks a record");
   state_.processes = std::move(processes);
+  state_.rules = std::move(rules);
+  state_.resources = std::move(resources);
 }
 
 void Image::validate() const {

@@ -6,6 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "core/template/resource.h"
+#include "core/template/rule.h"
+
 namespace appshot {
 
 // What stands behind a range of memory.
@@ -299,6 +302,8 @@ struct State {
   std::string hostName;
   uint32_t ownAddress = 0;   // of its pod, in the byte order of the wire: where it wakes with another, its sockets get that
   int64_t monotonicNs = 0, boottimeNs = 0;  // as the application saw them
+  std::vector<Rule> rules;                  // unevaluated
+  std::vector<ClassifiedResource> resources; // what a clone does with each
 };
 
 }  // namespace appshot

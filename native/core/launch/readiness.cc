@@ -36,8 +36,7 @@ bool connectTo(int fd, in_addr address, int port, double deadlineUs) {
 }
 
 // The status of the answer, 0 without one.
-int statusFor(int fd, const std::string& path, double deadlineUs) {
-  std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: appshot-ready\r\nConnection: close\r\n\r\n";
+int statusFor(int fd, const std::string& request, double deadlineUs) {
   if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) return 0;
   std::string head;
   while (head.size() < 12) {
@@ -57,8 +56,18 @@ bool answersOnce(in_addr address, int port, const std::string& path, int withinM
   UniqueFd fd = sysFd("make socket", [] { return ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); });
   if (!connectTo(fd.get(), address, port, deadlineUs)) return false;
   if (path.empty()) return true;
-  int status = statusFor(fd.get(), path, deadlineUs);
+  std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: appshot-ready\r\nConnection: close\r\n\r\n";
+  int status = statusFor(fd.get(), request, deadlineUs);
   return status >= 100 && status < 500;
+}
+
+int postOnce(in_addr address, int port, const HttpPost& post, int withinMs) {
+  double deadlineUs = monotonicUs() + withinMs * 1000.0;
+  UniqueFd fd = sysFd("make socket", [] { return ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); });
+  if (!connectTo(fd.get(), address, port, deadlineUs)) return 0;
+  std::string request = "POST " + post.path + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: appshot-clone\r\nContent-Type: " + post.contentType +
+                        "\r\nContent-Length: " + std::to_string(post.body.size()) + "\r\nConnection: close\r\n\r\n" + post.body;
+  return statusFor(fd.get(), request, deadlineUs);
 }
 
 }  // namespace appshot

@@ -59,7 +59,10 @@ void makeRun(const std::string& run) {
   makeDirectory(run + "/lock", 01777);
   makeDirectory(run + "/appshot", 0755);
   makeDirectory(run + "/appshot/stage", 0755);
-  UniqueFd log = sysFd("make log's place", [&] { return ::open((run + "/appshot/log").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644); });
+  // What is the instance's own is shown here; the other two are names that programs know.
+  makeDirectory(run + "/appshot/self", 0755);
+  for (const char* name : {"log", "instance.json"})
+    sys("make link", [&] { return ::symlink((std::string("self/") + name).c_str(), (run + "/appshot/" + name).c_str()); });
 }
 
 bool mayEnter(const struct stat& directory, unsigned uid, unsigned gid) {

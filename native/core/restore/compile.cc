@@ -31,12 +31,13 @@ uint64_t chooseBase(const State& state) {
 
 class ImageCompiler {
  public:
-  ImageCompiler(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet, Compiled& compiled)
+  ImageCompiler(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet, Compiled& compiled,
+                bool tellVariables)
       : state_(state), compiler_{.state = state, .purpose = purpose, .region = compiled.region, .highFd = 32, .regionBytes = kRegionBytes,
-                                 .pageBytes = pageBytes, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks} {
+                                 .pageBytes = pageBytes, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks, .tellVariables = tellVariables} {
     alive_ = static_cast<size_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
     for (const Process& process : state.processes)
-      if (purpose == Purpose::Zygote && !process.zombie && process.configurator) compiler_.configured++;
+      if ((purpose == Purpose::Zygote || tellVariables) && !process.zombie && process.configurator) compiler_.configured++;
     for (const Process& process : state.processes)
       for (const Descriptor& descriptor : process.descriptors) compiler_.highFd = std::max(compiler_.highFd, descriptor.fd + 1);
   }
@@ -163,11 +164,12 @@ class ImageCompiler {
 
 }  // namespace
 
-std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet) {
+std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet,
+                                       bool tellVariables) {
   size_t threads = 0;
   for (const Process& process : state.processes) threads += process.threads.size();
   auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads), {}});
-  ImageCompiler(state, purpose, pageBytes, workingSet, *compiled).compile();
+  ImageCompiler(state, purpose, pageBytes, workingSet, *compiled, tellVariables).compile();
   if (compiled->region.size() > kPagesOffset) throw Error("unsupported-state", "the image's tape is too large");
   return compiled;
 }

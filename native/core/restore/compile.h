@@ -29,7 +29,9 @@ struct Compiled {
 };
 
 // `workingSet`: filled first; the rest of their memory comes while the programs run. Only for Purpose::Restore.
-std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet);
+// `tellVariables`: programs that come back have variables to set (see configurator/); a zygote's clones always have.
+std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet,
+                                       bool tellVariables = false);
 
 // --- parts, each in a file of its own ---------------------------------------------------------------------------------
 
@@ -52,8 +54,9 @@ struct Compiler {
   Slot prefault{};                // what each clone makes present before it runs
   std::map<std::pair<int32_t, uint64_t>, uint64_t> parked{};  // process and mapping -> where its zygote holds it
   uint64_t parkedEnd = 0;         // of all of them
-  uint32_t configured = 0;        // processes that run a configurator in a clone
+  uint32_t configured = 0;        // processes that run a configurator before they go on
   uint32_t tasks = 0;
+  bool tellVariables = false;     // what comes back has variables to set
   size_t nextThread = 0;          // stub and stack of the next task
   std::map<uint32_t, bool> epollDone{};
   std::map<uint32_t, bool> timerDone{};

@@ -10,6 +10,7 @@
 
 #include "core/image/image.h"
 #include "core/restore/compile.h"
+#include "core/template/classify.h"
 #include "core/sys/error.h"
 #include "core/sys/proc.h"
 
@@ -282,8 +283,12 @@ static void adviseDontFork(Tape& tape, const Process& process) {
 
 void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process) {
   adviseDontFork(tape, process);
+  constexpr int kPopulateWrite = 23;  // MADV_POPULATE_WRITE (5.14): ends the sharing of every page
+  bool duplicates = compiler.purpose == Purpose::Zygote && duplicatesMemory(compiler.state.rules, process.threads.front().comm);
   for (const Vma& vma : process.vmas) {
     uint64_t bytes = vma.end - vma.start;
+    bool isWritten = static_cast<VmaKind>(vma.kind) == VmaKind::Anonymous && (vma.prot & PROT_WRITE) && !(vma.advice & kAdviceWipeOnFork);
+    if (duplicates && isWritten) tape.attempt("duplicate memory", SYS_madvise, {vma.start, bytes, kPopulateWrite});
     if (compiler.purpose == Purpose::Zygote && (vma.advice & kAdviceLocked)) tape.attempt("lock memory", SYS_mlock, {vma.start, bytes});
     if (!(vma.advice & kAdviceWipeOnFork)) continue;
     // A clone is a fork to its program; the same instance coming back is not.

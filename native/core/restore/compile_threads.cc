@@ -81,6 +81,9 @@ struct LeaveContext {
 // The other threads run already: one of them may hold a lock that the configurator needs.
 void configure(Compiler& compiler, Tape& tape, const Process& process, const SignalFrame& then) {
   constexpr uint64_t kRedZone = 128;
+  static_assert(offsetof(ConfiguratorPage, task) == offsetof(ConfiguratorPage, confirmed) + 4);
+  uint64_t task = compiler.purpose == Purpose::Zygote ? CONFIGURATOR_CLONE : CONFIGURATOR_VARIABLES;
+  tape.op(OP_SET, "say what the configurator has to do", {APPSHOT_CONFIGURATOR_ADDRESS + offsetof(ConfiguratorPage, confirmed), task << 32});
   std::string frame = buildReturnFrame();
   Configure record{};
   record.entry = process.configurator;
@@ -88,13 +91,13 @@ void configure(Compiler& compiler, Tape& tape, const Process& process, const Sig
   record.frame = compiler.region.add(frame.data(), frame.size(), 64);
   record.confirmed = APPSHOT_CONFIGURATOR_ADDRESS + offsetof(ConfiguratorPage, confirmed);
   record.count = compiler.configured;
-  tape.op(OP_CONFIGURE, "run the configurator, which gives the clone random numbers of its own", {compiler.region.add(&record, sizeof record)});
+  tape.op(OP_CONFIGURE, "run the configurator, which sets its variables and renews its random numbers", {compiler.region.add(&record, sizeof record)});
 }
 
 void leave(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, const LeaveContext& context) {
   Region& region = compiler.region;
   SignalFrame frame = buildSignalFrame(process, thread);
-  if (context.leader && compiler.purpose == Purpose::Zygote && process.configurator) configure(compiler, tape, process, frame);
+  if (context.leader && compiler.configured > 0 && process.configurator) configure(compiler, tape, process, frame);
   Leave record{};
   record.frame = region.add(frame.bytes.data(), frame.bytes.size(), 64);
   record.frameBytes = frame.bytes.size();

@@ -2,9 +2,12 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "core/fill/filler.h"
 #include "core/fill/filler_message.h"
 #include "core/image/image.h"
+#include "core/restore/cloneable.h"
 #include "core/restore/mapped_files.h"
 #include "core/restore/nursery.h"
 #include "core/restore/phase_marks.h"
@@ -29,8 +32,12 @@ struct SocketPair {
 
 }  // namespace
 
-PreparedWake::PreparedWake(std::shared_ptr<Image> image) : image_(std::move(image)) {
-  std::unique_ptr<Compiled> compiled = compileImage(image_->state(), Purpose::Restore, image_->pageBytes(), readWorkingSet(image_->directory()));
+PreparedWake::PreparedWake(std::shared_ptr<Image> image, bool tellVariables) : image_(std::move(image)) {
+  // Nothing can be called in a program that was saved in the middle of computing: it keeps the variables that it had.
+  auto canBeTold = [](const Process& process) { return process.zombie || wasAtRest(process); };
+  const std::vector<Process>& processes = image_->state().processes;
+  tellVariables = tellVariables && std::all_of(processes.begin(), processes.end(), canBeTold);
+  std::unique_ptr<Compiled> compiled = compileImage(image_->state(), Purpose::Restore, image_->pageBytes(), readWorkingSet(image_->directory()), tellVariables);
   steps_ = compiled->region.steps();
   regionBase_ = compiled->region.base();
   regionBytes_ = compiled->region.size();

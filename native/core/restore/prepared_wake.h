@@ -14,8 +14,9 @@ namespace appshot {
 // open; good for any number of restores.
 class PreparedWake {
  public:
-  // Throws Error `unsupported-state`, `environment-mismatch`.
-  explicit PreparedWake(std::shared_ptr<Image> image);
+  // `tellVariables`: the programs come back with other variables than they were saved with; these are set first, all memory being
+  // there. Throws Error `unsupported-state`, `environment-mismatch`.
+  explicit PreparedWake(std::shared_ptr<Image> image, bool tellVariables = false);
 
   const Image& image() const { return *image_; }
 

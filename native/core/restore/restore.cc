@@ -13,6 +13,8 @@ std::shared_ptr<Image> openImage(const std::string& imageDir) {
   return image;
 }
 
+const State& imageState(const Image& image) { return image.state(); }
+
 const std::string& imageMeta(const Image& image) { return image.meta(); }
 
 std::string describeImage(const Image& image) { return describeState(image.state()); }

@@ -17,7 +17,9 @@ struct Restored {
 
 // An opened and verified image.
 class Image;
+struct State;
 std::shared_ptr<Image> openImage(const std::string& imageDir);      // throws Error `image-invalid`, `environment-mismatch`
+const State& imageState(const Image& image);
 const std::string& imageMeta(const Image& image);                  // what SnapshotRequest::meta was
 std::string describeImage(const Image& image);                      // JSON for `inspect`
 
@@ -30,9 +32,9 @@ class Embryo {
   virtual size_t processes() const = 0;
   // Lets it run, under this host name. Once, and followed by await().
   virtual void go(const std::string& hostName) = 0;
-  // Returns when the program runs and has random numbers of its own. Throws Error when that did not happen in time: the caller
-  // then takes the pod down.
-  virtual void await() = 0;
+  // Returns when the program runs and has variables and random numbers of its own. Throws Error when that did not happen within
+  // `withinMs`: the caller then takes the pod down.
+  virtual void await(int withinMs) = 0;
 };
 
 // A process that holds the template's memory and forks clones of it.

@@ -21,8 +21,6 @@ namespace appshot {
 namespace {
 
 constexpr int kWithinMs = 30'000;
-// From the gate to the confirmation: what is left to do takes a millisecond.
-constexpr int kRunsWithinMs = 5'000;
 
 class WaitingClone : public Embryo {
  public:
@@ -44,9 +42,7 @@ class WaitingClone : public Embryo {
 
   void go(const std::string& hostName) override { status_.openGate(clockOffsets(image_->state()), hostName); }
 
-  void await() override {
-    status_.wait(compiled_->region.steps(), kRunsWithinMs, kRuns);
-  }
+  void await(int withinMs) override { status_.wait(compiled_->region.steps(), withinMs, kRuns); }
 
  private:
   std::shared_ptr<Image> image_;

@@ -20,6 +20,8 @@
 #include "core/snapshot/sock_diag.h"
 #include "core/snapshot/stopped_tree.h"
 #include "core/sys/sys.h"
+#include "core/template/classify.h"
+#include "core/template/references.h"
 
 namespace appshot {
 
@@ -66,6 +68,13 @@ class PendingDirectory {
 void awaitAccepts(const Pod& pod, const GoOn& goOn) {
   for (double deadlineUs = monotonicUs() + kAcceptWithinUs; anybodyWaits(pod.init) && goOn() && monotonicUs() < deadlineUs;)
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
+}
+
+// What makes the image a template: references instead of what they came out as, rules, and the class of each resource.
+void makeTemplateOf(State& state, const SnapshotRequest& request) {
+  keepReferences(state, request.redirects);
+  state.rules = request.rules;
+  state.resources = classifyAll(state, request.surroundings, request.rules);
 }
 
 SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::function<void()>& whileStopped, const std::function<void()>& beforeEnd) {
@@ -119,6 +128,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
 
   if (go) {
     sortProcesses(state.processes);
+    makeTemplateOf(state, request);
     writeImageFile(request.imageDir, state, request.meta, pages.chunkSums(), pages.position());
     clock.done("write");
     // Beside us: only this thread may let the tree go, and it has to as soon as a visitor comes.

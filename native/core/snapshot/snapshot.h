@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/pod/pod.h"
+#include "core/template/rule.h"
+#include "core/template/surroundings.h"
 
 namespace appshot {
 
@@ -19,6 +21,9 @@ struct SnapshotRequest {
   std::string imageDir;        // directory that will hold the image; made here, must not exist
   std::string meta;            // the keeper's own JSON, kept with the image as it is
   bool keepRunning = false;
+  std::vector<Rule> rules;               // of the instance: kept unevaluated, as records of the image
+  std::vector<std::string> redirects;    // where the REDIR rules lead in this instance, in their order
+  Surroundings surroundings;             // for the classes of its resources
   // The image that the instance was woken from, if it was: what its first requests touched goes into the new one as a hint.
   std::string wokenFrom;
   // Set by another thread when a visitor came: the snapshot is given up and the processes run on.

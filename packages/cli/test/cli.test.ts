@@ -59,7 +59,7 @@ test('wrong usage is exit code 2, a failure is 1', async (t) => {
 test('an empty farm lists nothing, as JSON and as a table', async (t) => {
   const [json, table, nodes] = await Promise.all([appshot('ps', '--json', '--api', api), appshot('ps', '--api', api), appshot('nodes', '--json', '--api', api)]);
   t.deepEqual(JSON.parse(json.out), []);
-  t.regex(table.out, /^AID +APP +STATE +NODE/);
+  t.regex(table.out, /^AID +APP +STATE +TIER +NODE/);
   t.deepEqual(JSON.parse(nodes.out), []);
 });
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CloneSpec } from './clone-spec.js';
 import { AppName } from './ids.js';
 
 /** A host name, or a wildcard for exactly one label: `*.example.org`. Lower case, no port. */
@@ -72,7 +73,9 @@ export const AppSpec = z.strictObject({
     /** Paths requested once before the template is made. */
     warmup: z.array(z.string().startsWith('/')).default([]),
   }).prefault({}),
+  /** What clones share and what each gets of its own: docs/rules.md. */
   rules: z.string().default(''),
+  clone: CloneSpec.prefault({}),
   volumes: z.array(z.string().regex(/^\/[^:]*:\/[^:]*$/, 'HOST-PATH:PATH, both absolute')).default([]),
 });
 export type AppSpec = z.infer<typeof AppSpec>;

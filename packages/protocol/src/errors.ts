@@ -13,6 +13,7 @@ export const ErrorCode = z.enum([
   'unsupported-state',    // the application holds something that cannot be saved; facts.resources names it
   'command-not-found',    // the app's command does not exist or may not be run
   'not-ready-in-time',    // the app did not answer on its port within its time
+  'clone-unconfirmed',    // a clone was not itself within its time, and was ended; the message names what it did not do
   'exited-early',         // the app ended before it was ready; facts has the status and the last lines it printed
   'image-invalid',        // truncated, altered, foreign or newer image
   'environment-mismatch', // kernel, CPU or a mapped file differs from when the image was made

@@ -1,6 +1,10 @@
 export * from './app-spec.js';
+export * from './clone-spec.js';
 export * from './errors.js';
 export * from './ids.js';
 export * from './messages.js';
 export * from './records.js';
 export * from './states.js';
+export { didYouMean } from './rules/did-you-mean.js';
+export { parseRules } from './rules/parse-rules.js';
+export * from './rules/rule.js';

@@ -98,6 +98,13 @@ export type Started = z.infer<typeof Started>;
 export const SnapshotDone = z.object({ image: z.string(), bytes: z.number(), stoppedMs: z.number(), phases: Phases });
 export type SnapshotDone = z.infer<typeof SnapshotDone>;
 
+/** One translation between what an instance calls a resource and what its node calls it. */
+export const ResourceId = z.object({ type: z.string(), virtual: z.union([z.string(), z.number()]), system: z.union([z.string(), z.number()]) });
+export type ResourceId = z.infer<typeof ResourceId>;
+/** What a translation has to match. */
+export const ResourceIdQuery = z.object({ type: z.string().max(100).optional(), virtual: z.string().max(4096).optional(), system: z.string().max(4096).optional() });
+export type ResourceIdQuery = z.infer<typeof ResourceIdQuery>;
+
 /** The calls of an agent by verb. Made once: a schema's first use compiles its parser, a millisecond that a visitor would wait for. */
 const callsByVerb = {
   launch: call('launch', 660_000, Target.extend({ spec: AppSpec }), Started),
@@ -118,6 +125,8 @@ const callsByVerb = {
   removeImage: call('removeImage', 60_000, z.object({ image: z.string() }), z.object({})),
   /** Everything known of an instance or image, as the engine prints it. */
   inspect: call('inspect', 30_000, z.object({ id: z.string() }), z.record(z.string(), z.unknown())),
+  /** What an instance calls its resources, beside what the node calls them; in both directions. */
+  rids: call('rids', 30_000, z.object({ aid: Aid }).extend(ResourceIdQuery.shape), z.object({ rids: z.array(ResourceId) })),
   /** What the agent really has, for reconciling. */
   list: call('list', 10_000, z.object({}), z.object({
     running: z.array(Target.extend({ endpoint: Endpoint.nullable(), parked: z.boolean().default(false) })),

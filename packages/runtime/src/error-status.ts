@@ -11,6 +11,7 @@ const httpStatuses = {
   'unsupported-state': 422,
   'command-not-found': 422,
   'not-ready-in-time': 504,
+  'clone-unconfirmed': 504,
   'exited-early': 502,
   'image-invalid': 422,
   'environment-mismatch': 409,

@@ -1,4 +1,4 @@
-import { Aid, AppName, AppRecord, FarmEvent, Millis, NodeRecord, Phases } from '@appshot/protocol';
+import { Aid, AppName, AppRecord, FarmEvent, Millis, NodeRecord, Phases, ResourceId } from '@appshot/protocol';
 import { z } from 'zod';
 
 /** A row of GET /instances. */
@@ -37,6 +37,9 @@ export type Top = z.infer<typeof Top>;
 /** What a verb that works on instances answers for each. */
 export const Outcome = z.looseObject({ aid: z.string(), phases: Phases.optional() });
 export type Outcome = z.infer<typeof Outcome>;
+
+/** Answer of GET /rids/AID. */
+export const ResourceIds = z.object({ aid: Aid, node: z.string(), rids: z.array(ResourceId) });
 
 export const Outcomes = z.array(Outcome);
 export const Apps = z.array(AppRecord);

@@ -1,6 +1,8 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { Anything, Outcomes, type Outcome } from '../api/api-schemas.js';
+import type { ResourceId, ResourceIdQuery } from '@appshot/protocol';
+import { Anything, Outcomes, type Outcome, ResourceIds } from '../api/api-schemas.js';
 import { formatPhases } from '../output/format.js';
+import { type Column, formatTable } from '../output/format-table.js';
 import { formatTree } from '../output/format-tree.js';
 import { withProgress } from '../output/progress.js';
 import { apiCommand, contextOf, type ApiOptions } from './api-command.js';
@@ -10,6 +12,12 @@ function wholeNumber(text: string): number {
   if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number from 1 on');
   return value;
 }
+
+const ridColumns: Column<ResourceId>[] = [
+  { title: 'type', cell: ({ type }) => type },
+  { title: 'virtual', cell: ({ virtual }) => String(virtual) },
+  { title: 'system', cell: ({ system }) => String(system) },
+];
 
 const linesOf = (outcomes: readonly Outcome[], done: string): string => (outcomes.length === 0 ? 'nothing to do'
   : outcomes.map(({ aid, phases }) => `${aid}: ${done}${phases && Object.keys(phases).length > 0 ? ` (${formatPhases(phases)})` : ''}`).join('\n'));
@@ -47,14 +55,18 @@ export function addInstanceCommands(program: Command): void {
     const { api, json, print } = contextOf(options);
     print(await withProgress(`making a template of ${app}`, () => api.post('/template', { app }, Anything), { quiet: json }), `${app}: has a template`);
   });
-  apiCommand(program, 'inspect <aid|image>', 'show everything known of an instance or image').action(async (id: string, options: ApiOptions) => {
+  apiCommand(program, 'inspect <aid|image>', 'show everything known of an instance or image: each resource, and what a clone does with it').action(async (id: string, options: ApiOptions) => {
     const { api, print } = contextOf(options);
     const found = await api.get(`/inspect/${encodeURIComponent(id)}`, Anything);
     print(found, formatTree(found));
   });
-  apiCommand(program, 'rids <aid>', 'show the ids that an instance sees beside those of its node').action(async (aid: string, options: ApiOptions) => {
-    const { api, print } = contextOf(options);
-    const rids = await api.get(`/rids/${encodeURIComponent(aid)}`, Anything);
-    print(rids, formatTree(rids));
-  });
+  apiCommand(program, 'rids <aid>', 'show what an instance calls its resources beside what its node calls them')
+    .option('--type <type>', 'only these: pid, thread, shm, sem, msg, port, udp-port, ip, path')
+    .option('--virtual <id>', 'only what the instance calls so')
+    .option('--system <id>', 'only what the node calls so')
+    .action(async (aid: string, { type, virtual, system, ...options }: ApiOptions & ResourceIdQuery) => {
+      const { api, print } = contextOf(options);
+      const rids = await api.get(`/rids/${encodeURIComponent(aid)}`, ResourceIds, { type, virtual, system });
+      print(rids, formatTable(rids.rids, ridColumns));
+    });
 }

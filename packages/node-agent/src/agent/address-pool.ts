@@ -97,10 +97,10 @@ export class AddressPool {
   }
 
   async #sync(): Promise<void> {
-    const { engine, registry, podsReady } = this.#parts;
+    const { engine, node, registry, podsReady } = this.#parts;
     await this.#fill();
     const withdrawing = [...this.#inUse];
-    await engine.configure({ addresses: [...this.#free], podsReady });
+    await engine.configure({ addresses: [...this.#free], podsReady, node });
     for (const ip of withdrawing) if (this.#inUse.has(ip)) this.#withdrawn.add(ip);
     const releasing = [...this.#toRelease];
     if (releasing.length === 0) return;

@@ -1,7 +1,7 @@
 import path from 'node:path';
-import type { Aid, AppSpec } from '@appshot/protocol';
+import { type Aid, type AppSpec, parseRules, type Rule } from '@appshot/protocol';
+import { FarmError } from '@appshot/runtime';
 import type { LaunchSpec } from '../engine/engine.js';
-import { parseRules, resolveTags } from './parse-rules.js';
 
 /** Where programs are looked for when the app file says nothing; last, where this very Node.js stands. */
 const defaultPath = [...new Set(['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin', path.dirname(process.execPath)])].join(':');
@@ -11,14 +11,14 @@ const defaultPath = [...new Set(['/usr/local/sbin', '/usr/local/bin', '/usr/sbin
  * @throws FarmError `bad-request` for rules that cannot be followed.
  */
 export function launchSpecOf(spec: AppSpec, aid: Aid, uid: number): LaunchSpec {
-  const rules = parseRules(spec.rules);
-  const resolved = (entries: Readonly<Record<string, string>>): Record<string, string> =>
-    Object.fromEntries(Object.entries(entries).map(([name, value]) => [name, resolveTags(value, rules, aid)]));
   return {
     aid,
-    command: spec.command.map((word) => resolveTags(word, rules, aid)),
+    name: spec.name,
+    command: spec.command,
     cwd: spec.cwd,
-    env: { PATH: defaultPath, LANG: 'C.UTF-8', HOME: spec.cwd, PORT: String(spec.port), ...resolved(spec.env), ...resolved(rules.env) },
+    env: { PATH: defaultPath, LANG: 'C.UTF-8', HOME: spec.cwd, PORT: String(spec.port), ...spec.env },
+    rules: rulesOf(spec.rules),
+    clone: spec.clone,
     ...(spec.user === undefined ? { uid } : { user: spec.user }),
     volumes: spec.volumes.map((volume) => {
       const [host, inside] = volume.split(':') as [string, string];
@@ -30,4 +30,12 @@ export function launchSpecOf(spec: AppSpec, aid: Aid, uid: number): LaunchSpec {
     memoryMb: spec.resources.memoryMb,
     cpus: spec.resources.cpus,
   };
+}
+
+/** What the app file's rules say; the engine resolves their tags, for each instance anew. */
+export function rulesOf(text: string): Rule[] {
+  const { rules, problems } = parseRules(text);
+  const [first] = problems;
+  if (first !== undefined) throw new FarmError('bad-request', `rules, line ${first.line}: ${first.problem} (allowed: ${first.allowed})`, { facts: { problems } });
+  return rules;
 }

@@ -167,7 +167,7 @@ export class NodeOperations {
 
   async #takeSnapshot(aid: Aid, image: string, keepRunning: boolean): Promise<SnapshotDone> {
     const { engine, metrics, residents } = this.#parts;
-    const take = () => metrics.time('snapshot', () => engine.snapshot(aid, { keepRunning, image }));
+    const take = () => metrics.time('snapshot', () => engine.snapshot(aid, { keepRunning, image, template: keepRunning }));
     const taken = await (keepRunning ? take() : residents.ending(aid, take));
     if (taken.cancelled) throw cancelledSnapshot(aid);
     if (!keepRunning) await residents.ended(aid);

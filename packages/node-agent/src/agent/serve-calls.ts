@@ -38,6 +38,9 @@ export async function serveCalls({ node, bus, engine, operations, cards, logs }:
       return {};
     }),
     bus.serve(calls.inspect, ({ id }) => engine.inspect(id)),
+    bus.serve(calls.rids, async ({ aid, type, virtual, system }) => ({
+      rids: await engine.rids({ aid, ...(type && { type }), ...(virtual && { virtual }), ...(system && { system }) }),
+    })),
     bus.serve(calls.list, async () => {
       const { running, images } = await engine.list();
       return {

@@ -41,7 +41,7 @@ export async function startAgent({ config, bus, registry, engine, logger, metric
   const cards = new InstanceCards(path.join(dir, 'agent/instances'));
   const uids = new UidBook({ file: path.join(dir, 'agent/uids.json'), first: config.uidFirst, count: config.uidCount });
   const logs = new AppLogs({
-    dir: path.join(dir, 'logs/apps'), sourceOf: (aid) => path.join(dir, 'engine/instances', aid, 'log'),
+    dir: path.join(dir, 'logs/apps'), sourceOf: (aid) => path.join(dir, 'engine/instances', aid, 'self/log'),
     segmentBytes: config.logFileBytes, segmentsKept: config.logFilesKept, logger,
   });
   const addresses = new AddressPool({ node, registry, engine, logger, spare: config.addressesSpare, podsReady: config.podsReady });

@@ -1,8 +1,10 @@
-import type { Phases } from '@appshot/protocol';
+import type { CloneSpec, Phases, Rule } from '@appshot/protocol';
 
 /** What the engine has to know to start a program. Paths are absolute. */
 export interface LaunchSpec {
   readonly aid: string;
+  /** What rules call application-name; the AID without it. */
+  readonly name?: string;
   readonly command: readonly string[];
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
@@ -18,6 +20,9 @@ export interface LaunchSpec {
   readonly readyWithinMs: number;
   readonly memoryMb?: number;
   readonly cpus?: number;
+  /** What clones share and what each gets of its own; tags in `command` and `env` are resolved, too. */
+  readonly rules?: readonly Rule[];
+  readonly clone?: Partial<CloneSpec>;
 }
 
 /** What runs after launch, restore or clone. */
@@ -57,6 +62,12 @@ export interface InstanceRow {
   readonly cpuUs: number;
 }
 
+/** One translation between what an instance calls a resource and what its node calls it. */
+export interface ResourceIdRow { readonly aid: string; readonly type: string; readonly virtual: string | number; readonly system: string | number }
+
+/** What a row has to match; of one instance, or of all. */
+export interface ResourceIdQuery { readonly aid?: string; readonly type?: string; readonly virtual?: string; readonly system?: string }
+
 export interface ImageRow { readonly id: string; readonly bytes: number }
 
 export type EngineEvent =
@@ -68,8 +79,8 @@ export type EngineEvent =
  */
 export interface Engine {
   launch(spec: LaunchSpec): Promise<Running>;
-  /** Saves instance `aid` as image `image` (its own AID by default). */
-  snapshot(aid: string, options: { keepRunning: boolean; image?: string }): Promise<SnapshotTaken>;
+  /** Saves instance `aid` as image `image` (its own AID by default); with `template`, refused where no safe clone could be made of it. */
+  snapshot(aid: string, options: { keepRunning: boolean; image?: string; template?: boolean }): Promise<SnapshotTaken>;
   cancelSnapshot(aid: string): Promise<'running' | 'slept'>;
   /** Brings the sleeping instance back under its own AID; the image stays until the next snapshot replaces it. */
   restore(aid: string): Promise<Running>;
@@ -90,8 +101,10 @@ export interface Engine {
   ps(aid: string): Promise<ProcessRow[]>;
   kill(aid: string, signal: string, vpid?: number): Promise<void>;
   inspect(id: string): Promise<Record<string, unknown>>;
+  /** Answers in both directions: by virtual id, or by system id. */
+  rids(query: ResourceIdQuery): Promise<ResourceIdRow[]>;
   /** Sets the addresses that pods may use and how many are kept ready. */
-  configure(options: { addresses: readonly string[]; podsReady: number }): Promise<void>;
+  configure(options: { addresses: readonly string[]; podsReady: number; node?: string }): Promise<void>;
   onEvent(listener: (event: EngineEvent) => void): void;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { Engine, EngineEvent, ImageRow, InstanceRow, LaunchSpec, ProcessRow, Running, SnapshotTaken } from './engine.js';
+import type { Engine, EngineEvent, ImageRow, InstanceRow, LaunchSpec, ProcessRow, ResourceIdQuery, ResourceIdRow, Running, SnapshotTaken } from './engine.js';
 import { KeeperLink } from './keeper-link.js';
 
 /** The engine over a connection to its keeper. */
@@ -18,7 +18,7 @@ export class KeeperEngine implements Engine {
     return this.#link.call('launch', { ...spec, searchPath: process.env['PATH'] ?? '' });
   }
 
-  snapshot(aid: string, options: { keepRunning: boolean; image?: string }): Promise<SnapshotTaken> {
+  snapshot(aid: string, options: { keepRunning: boolean; image?: string; template?: boolean }): Promise<SnapshotTaken> {
     return this.#link.call('snapshot', { aid, ...options });
   }
 
@@ -75,7 +75,11 @@ export class KeeperEngine implements Engine {
     return this.#link.call('inspect', { id });
   }
 
-  async configure(options: { addresses: readonly string[]; podsReady: number }): Promise<void> {
+  async rids(query: ResourceIdQuery): Promise<ResourceIdRow[]> {
+    return (await this.#link.call<{ rids: ResourceIdRow[] }>('rids', { ...query })).rids;
+  }
+
+  async configure(options: { addresses: readonly string[]; podsReady: number; node?: string }): Promise<void> {
     await this.#link.call('configure', { ...options });
   }
 

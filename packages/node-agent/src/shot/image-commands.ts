@@ -11,12 +11,6 @@ export function addImageCommands(program: Command): void {
         `${aid} is saved: ${bytesForPeople(taken.bytes)}, stopped for ${taken.stoppedMs.toFixed(1)} ms (${phasesForPeople(taken.phases)})`);
     });
 
-  commonCommand(program, 'inspect <id>', 'Everything known of an instance or image: each resource, and what a clone does with it.')
-    .action(async (id: string, options: CommonOptions) => {
-      const found = await withEngine(options, '', (engine) => engine.inspect(id));
-      print(found, options, () => JSON.stringify(found, null, 2));
-    });
-
   commonCommand(program, 'rm <image>', 'Remove an image.')
     .action(async (image: string, options: CommonOptions) => {
       await withEngine(options, `removing ${image}`, (engine) => engine.removeImage(image));

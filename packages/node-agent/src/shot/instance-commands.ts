@@ -17,7 +17,7 @@ export function addInstanceCommands(program: Command): void {
     .action(async (name: string, options: CommonOptions & { readonly count: number; readonly parked?: true }) => {
       const clones = await withEngine(options, `cloning ${name}`, async (engine) => {
         const { running, images } = await engine.list();
-        if (!images.some(({ id }) => id === name)) await engine.snapshot(name, { keepRunning: true });
+        if (!images.some(({ id }) => id === name)) await engine.snapshot(name, { keepRunning: true, template: true });
         const taken = new Set([...running.map(({ aid }) => aid), ...images.map(({ id }) => id)]);
         return engine.clone(name, cloneNames(name, options.count, taken), { parked: options.parked === true });
       });

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { CloneSpec, parseRules, type Rule } from '@appshot/protocol';
+import { FarmError } from '@appshot/runtime';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { LaunchSpec } from '../engine/engine.js';
 import { afterDashes } from './after-dashes.js';
@@ -17,6 +20,12 @@ interface LaunchOptions extends CommonOptions {
   readonly within: number;
   readonly memory?: number;
   readonly cpus?: number;
+  readonly name?: string;
+  readonly rules?: readonly Rule[];
+  readonly cloneSignal?: string;
+  readonly cloneHook?: string;
+  readonly cloneWithin?: number;
+  readonly duplicateRandomness?: true;
 }
 
 export function addLaunchCommand(program: Command): void {
@@ -31,6 +40,12 @@ export function addLaunchCommand(program: Command): void {
     .option('--within <ms>', 'how long it may take to be ready', numberBetween(1, 3_600_000), 30_000)
     .option('--memory <mb>', 'memory limit', numberBetween(1, 1 << 24))
     .option('--cpus <n>', 'CPU limit', Number.parseFloat)
+    .option('--name <name>', 'what rules call application-name (default: the AID)')
+    .option('--rules <file>', 'rules: what clones share and what each gets of its own (docs/rules.md)', readRules)
+    .option('--clone-signal <signal>', 'tell a fresh clone by this signal')
+    .option('--clone-hook <path>', 'ask a fresh clone for this path before it counts as running')
+    .option('--clone-within <ms>', 'how long a clone may take to be itself', numberBetween(10, 60_000))
+    .option('--duplicate-randomness', 'clone also programs whose random numbers cannot be renewed')
     // What follows the program's name belongs to the program.
     .passThroughOptions()
     .action(async (command: string[], options: LaunchOptions) => {
@@ -39,7 +54,8 @@ export function addLaunchCommand(program: Command): void {
     });
 }
 
-function specOf(command: readonly string[], { aid, user, volume, env, cwd, port, ready, within, memory, cpus }: LaunchOptions): LaunchSpec {
+function specOf(command: readonly string[], options: LaunchOptions): LaunchSpec {
+  const { aid, user, volume, env, cwd, port, ready, within, memory, cpus } = options;
   return {
     aid, command, env, cwd: path.resolve(cwd), volumes: volume, readyWithinMs: within,
     ...(user === undefined ? {} : { user }),
@@ -47,6 +63,9 @@ function specOf(command: readonly string[], { aid, user, volume, env, cwd, port,
     ...(ready === undefined ? {} : { readyPath: ready }),
     ...(memory === undefined ? {} : { memoryMb: memory }),
     ...(cpus === undefined ? {} : { cpus }),
+    ...(options.name === undefined ? {} : { name: options.name }),
+    ...(options.rules === undefined ? {} : { rules: options.rules }),
+    clone: cloneOf(options),
   };
 }
 
@@ -60,4 +79,24 @@ function addVariable(value: string, before: Readonly<Record<string, string>>): R
   const equals = value.indexOf('=');
   if (equals < 1) throw new InvalidArgumentError('NAME=VALUE');
   return { ...before, [value.slice(0, equals)]: value.slice(equals + 1) };
+}
+
+function cloneOf({ cloneSignal, cloneHook, cloneWithin, duplicateRandomness }: LaunchOptions): CloneSpec {
+  const given = { signal: cloneSignal?.replace(/^SIG/, ''), hook: cloneHook, withinMs: cloneWithin, duplicateRandomness };
+  const parsed = CloneSpec.safeParse(given);
+  if (!parsed.success) throw new FarmError('bad-request', parsed.error.issues.map(({ path: [option], message }) => `clone ${String(option)}: ${message}`).join('; '));
+  return parsed.data;
+}
+
+/** Every wrong line is told, with its number in the file. */
+function readRules(file: string): readonly Rule[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new InvalidArgumentError(`it cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const { rules, problems } = parseRules(text);
+  if (problems.length > 0) throw new InvalidArgumentError(`\n${problems.map(({ line, problem, allowed }) => `  ${file}:${line}: ${problem} (allowed: ${allowed})`).join('\n')}`);
+  return rules;
 }

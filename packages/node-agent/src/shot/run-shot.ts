@@ -1,6 +1,7 @@
 import { exitCodeOf, FarmError } from '@appshot/runtime';
 import { Command, CommanderError } from 'commander';
 import { addImageCommands } from './image-commands.js';
+import { addInspectCommands } from './inspect-commands.js';
 import { addInstanceCommands } from './instance-commands.js';
 import { addLaunchCommand } from './launch-command.js';
 import { addProcessCommands } from './process-commands.js';
@@ -16,6 +17,7 @@ export async function runShot(args: readonly string[]): Promise<number> {
   let exitCode = 0;
   addLaunchCommand(program);
   addImageCommands(program);
+  addInspectCommands(program);
   addInstanceCommands(program);
   addProcessCommands(program, (code) => { exitCode = code; });
   for (const command of [program, ...program.commands]) command.exitOverride();

@@ -17,16 +17,22 @@ test('an app gets its own environment, its port, and nothing of the agent\'s', (
   t.is(user, undefined);
 });
 
-test('SET ENV rules win over the app\'s environment, with the tag resolved', (t) => {
+test('rules are passed on as they were written, with what clones are told', (t) => {
   const rules = 'Define <APPL-ID> as PROPERTY application-ID\nSET ENV "HOME" = "/srv/shop/<APPL-ID>"\n';
-  t.is(launchSpecOf(spec({ rules, env: { HOME: '/root' } }), aid, 1_000).env['HOME'], `/srv/shop/${aid}`);
+  const launch = launchSpecOf(spec({ rules, env: { HOME: '/root' }, clone: { hook: '/cloned' } }), aid, 1_000);
+  t.is(launch.name, 'shop');
+  t.is(launch.env['HOME'], '/root');
+  t.deepEqual(launch.rules, [
+    { line: 1, kind: 'define', tag: 'APPL-ID', property: 'application-ID', fallback: null },
+    { line: 2, kind: 'set-env', name: 'HOME', value: '/srv/shop/<APPL-ID>' },
+  ]);
+  t.deepEqual(launch.clone, { hook: '/cloned', withinMs: 2_000, duplicateRandomness: false });
 });
 
 test('a rule that cannot be followed is refused by its line, not passed over', (t) => {
   const refused = (rules: string): string => t.throws(() => launchSpecOf(spec({ rules }), aid, 1_000), { instanceOf: FarmError }).message;
-  t.regex(refused('\nREDIR PATH "/a" to "/b"'), /line 2: REDIR is not supported yet/);
-  t.regex(refused('Define <X> as PROPERTY colour'), /line 1: there is no property colour/);
-  t.regex(refused('nonsense'), /line 1: "nonsense" is not a rule/);
+  t.regex(refused('Define <X> as PROPERTY colour'), /line 1: "colour" is not a property/);
+  t.regex(refused('\nnonsense'), /line 2: "nonsense" begins no rule/);
 });
 
 test('volumes, readiness and limits are passed on', (t) => {

@@ -1,4 +1,4 @@
-import { agentCalls, type InstanceRecord } from '@appshot/protocol';
+import { agentCalls, residentStates, type InstanceRecord, type ResourceId, type ResourceIdQuery } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 
@@ -12,23 +12,15 @@ export async function inspectTarget(farm: Farm, id: string): Promise<Record<stri
   return { ...found, registry: { ...(instance && { instance }), ...(image && { image }) } };
 }
 
-/** One translation between what an instance sees and what its node has. */
-export interface ResourceId { readonly type: string; readonly virtual: string | number; readonly system: string | number }
-
-/** The ids that an instance sees beside those of its node. @throws FarmError `not-found` */
-export async function resourceIdsOf(farm: Farm, aid: string): Promise<{ aid: string; node: string; rids: ResourceId[] }> {
+/** What an instance calls its resources, beside what its node calls them. @throws FarmError `not-found` */
+export async function resourceIdsOf(farm: Farm, aid: string, query: ResourceIdQuery): Promise<{ aid: string; node: string; rids: ResourceId[] }> {
   const instance = await farm.registry.instances.get(aid);
   if (instance === undefined) throw new FarmError('not-found', `there is no instance "${aid}"`);
-  const found = await farm.bus.call(agentCalls(instance.node).inspect, { id: aid });
-  const told = found['rids'];
-  const rids = Array.isArray(told) ? (told as ResourceId[]) : [...endpointIds(farm, instance.app, instance.endpoint), ...processIds(found['processes'])];
-  return { aid, node: instance.node, rids: [...rids, ...(await exposedIds(farm, instance))] };
-}
-
-function endpointIds(farm: Farm, app: string, endpoint: { ip: string; port: number } | undefined): ResourceId[] {
-  if (endpoint === undefined) return [];
-  const port = farm.view.of(app).record?.spec.port ?? endpoint.port;
-  return [{ type: 'port', virtual: port, system: `${endpoint.ip}:${endpoint.port}` }];
+  const exposed = (await exposedIds(farm, instance)).filter((id) => matches(id, query));
+  // One that sleeps has no ids on any node; the virtual ones stand in its image.
+  if (!residentStates.has(instance.state)) return { aid, node: instance.node, rids: exposed };
+  const { rids } = await farm.bus.call(agentCalls(instance.node).rids, { aid, ...query });
+  return { aid, node: instance.node, rids: [...rids, ...exposed] };
 }
 
 /** What comes to a port of the farm goes on to this instance, among others of its app. */
@@ -37,9 +29,5 @@ async function exposedIds(farm: Farm, { app, endpoint }: InstanceRecord): Promis
   return ports.map(({ farmPort, port }) => ({ type: 'farm port', virtual: endpoint === undefined ? port : `${endpoint.ip}:${port}`, system: farmPort }));
 }
 
-/** An engine that lists its processes says of each its pid inside and outside. */
-function processIds(processes: unknown): ResourceId[] {
-  if (!Array.isArray(processes)) return [];
-  return processes.flatMap((one: { vpid?: unknown; pid?: unknown }) =>
-    (typeof one.vpid === 'number' && typeof one.pid === 'number' ? [{ type: 'pid', virtual: one.vpid, system: one.pid }] : []));
-}
+const matches = (id: ResourceId, { type, virtual, system }: ResourceIdQuery): boolean =>
+  (type ?? id.type) === id.type && (virtual ?? String(id.virtual)) === String(id.virtual) && (system ?? String(id.system)) === String(id.system);

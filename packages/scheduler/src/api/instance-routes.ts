@@ -1,4 +1,4 @@
-import { Aid, AppName, RoleId } from '@appshot/protocol';
+import { Aid, AppName, ResourceId, ResourceIdQuery, RoleId } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import { z } from 'zod';
 import type { Farm } from '../farm.js';
@@ -10,7 +10,7 @@ import { InstanceListing, instanceListing } from './listings.js';
 import { Outcomes, Target } from './targets.js';
 
 const Targeting = z.object({ target: Target });
-const ResourceIds = z.object({ aid: Aid, node: z.string(), rids: z.array(z.object({ type: z.string(), virtual: z.union([z.string(), z.number()]), system: z.union([z.string(), z.number()]) })) });
+const ResourceIds = z.object({ aid: Aid, node: z.string(), rids: z.array(ResourceId) });
 
 /** What is done to instances, and what is shown of them. */
 export function instanceRoutes(farm: Farm, desk: WakeDesk): ApiRoute[] {
@@ -35,6 +35,6 @@ export function instanceRoutes(farm: Farm, desk: WakeDesk): ApiRoute[] {
       handle: async ({ body }) => { throw new FarmError('not-on-one-machine', `${body.aid} cannot be moved to ${body.to}: moving needs a farm of several nodes`); },
     }),
     apiRoute({ method: 'GET', path: '/inspect/:id', summary: 'Everything known of an instance or image.', params: z.object({ id: z.string() }), answers: z.record(z.string(), z.unknown()), handle: ({ params }) => inspectTarget(farm, params.id) }),
-    apiRoute({ method: 'GET', path: '/rids/:aid', summary: 'The ids that an instance sees beside those of its node.', params: z.object({ aid: Aid }), answers: ResourceIds, handle: ({ params }) => resourceIdsOf(farm, params.aid) }),
+    apiRoute({ method: 'GET', path: '/rids/:aid', summary: 'The ids that an instance sees beside those of its node.', params: z.object({ aid: Aid }), query: ResourceIdQuery, answers: ResourceIds, handle: ({ params, query }) => resourceIdsOf(farm, params.aid, query) }),
   ];
 }

@@ -1,7 +1,7 @@
+import { didYouMean } from '@appshot/protocol';
 import type { z } from 'zod';
 import { AppFile } from './app-file.js';
 import { allowedKeys, describeAllowed } from './describe-allowed.js';
-import { didYouMean } from './did-you-mean.js';
 
 /** Something wrong, by its path in the file. `atKey`: the key itself is wrong, not its value. */
 export interface Finding {

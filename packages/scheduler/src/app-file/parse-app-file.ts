@@ -1,10 +1,9 @@
 import { resolve } from 'node:path';
-import { AppSpec } from '@appshot/protocol';
+import { AppSpec, parseRules } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import { isAlias, isCollection, isMap, isScalar, LineCounter, parseDocument, type Document, type Node, type Scalar } from 'yaml';
 import { checkAppFile, type Finding } from './check-app-file.js';
 import { pathText, type AppFileProblem } from './problem.js';
-import { parseRules } from './rules-syntax.js';
 
 export interface ParsedAppFile {
   readonly spec: AppSpec;

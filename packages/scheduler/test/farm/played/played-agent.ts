@@ -83,6 +83,7 @@ export class PlayedAgent {
         await this.#registry.images.remove(image);
         return {};
       }),
+      this.#bus.serve(calls.rids, ({ aid }) => ({ rids: [{ type: 'port', virtual: 3000, system: '127.0.0.1:1' }, { type: 'pid', virtual: 2, system: this.running.get(aid)?.child.pid ?? 0 }] })),
       this.#bus.serve(calls.inspect, ({ id }) => ({ id, processes: [{ vpid: 2, pid: this.running.get(id)?.child.pid ?? 0 }] })),
       this.#bus.serve(calls.list, async () => ({
         running: [...this.running].map(([aid, { port }]) => ({ aid, epoch: this.#epochs.get(aid) ?? 0, endpoint: { ip: '127.0.0.1', port }, parked: this.parked.has(aid) })),
