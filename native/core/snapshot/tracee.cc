@@ -24,6 +24,7 @@ namespace {
 
 constexpr uint64_t kAllSignals = ~0ull;
 constexpr long kOptions = PTRACE_O_TRACESYSGOOD;
+constexpr int64_t kRestartNoHandler = -514;  // the kernel's ERESTARTNOHAND: made again unless a handler runs first
 
 std::string who(pid_t tid) { return "thread " + std::to_string(tid); }
 
@@ -60,7 +61,7 @@ Tracee::Tracee(pid_t process, pid_t tid) : process_(process), tid_(tid) {
 
 Tracee::Tracee(Tracee&& other) noexcept
     : process_(other.process_), tid_(other.tid_), attached_(std::exchange(other.attached_, false)), held_(other.held_),
-      touched_(other.touched_), jobStopped_(other.jobStopped_), registers_(other.registers_), signalMask_(other.signalMask_) {}
+      touched_(other.touched_), jobStopped_(other.jobStopped_), inFront_(other.inFront_), registers_(other.registers_), signalMask_(other.signalMask_) {}
 
 Tracee::~Tracee() {
   if (!attached_) return;
@@ -71,7 +72,8 @@ Tracee::~Tracee() {
     registers_.orig_rax = static_cast<uint64_t>(-1);
     touched_ = true;
   }
-  if (touched_) ::ptrace(PTRACE_SETREGS, tid_, nullptr, &registers_);
+  user_regs_struct toGoOn = registersToGoOn();
+  if (touched_) ::ptrace(PTRACE_SETREGS, tid_, nullptr, &toGoOn);
   if (held_) ::ptrace(PTRACE_SETSIGMASK, tid_, sizeof signalMask_, &signalMask_);
   ::ptrace(PTRACE_DETACH, tid_, nullptr, nullptr);
 }
@@ -141,18 +143,28 @@ bool Tracee::runToWait(double deadlineUs) {
     if (!waitsForEvents(registers)) continue;
     // Another call is made in its place, and this one when the thread goes on: it stands in front of it as if it had not come there
     // yet. Not none in its place (-1): a seccomp filter may see an x32 call in that, and kill the thread.
-    user_regs_struct inFront = registers;
-    inFront.rax = registers.orig_rax;
-    inFront.rip -= 2;
-    inFront.orig_rax = static_cast<uint64_t>(-1);
+    user_regs_struct waiting = registers;
+    waiting.rax = static_cast<uint64_t>(kRestartNoHandler);
     registers.orig_rax = SYS_getpid;
     trace("replace a call", tid_, PTRACE_SETREGS, nullptr, &registers);
     trace("replace a call", tid_, PTRACE_SYSCALL, nullptr, nullptr);
     waitForStop();
-    trace("set registers", tid_, PTRACE_SETREGS, nullptr, &inFront);
     hold();
+    registers_ = waiting;
+    inFront_ = true;
+    user_regs_struct inFront = registersToGoOn();
+    trace("set registers", tid_, PTRACE_SETREGS, nullptr, &inFront);
     return true;
   }
+}
+
+user_regs_struct Tracee::registersToGoOn() const {
+  user_regs_struct registers = registers_;
+  if (!inFront_) return registers;
+  registers.rax = registers.orig_rax;
+  registers.rip -= 2;
+  registers.orig_rax = static_cast<uint64_t>(-1);
+  return registers;
 }
 
 bool Tracee::interruptAgain(double deadlineUs) {
@@ -184,7 +196,8 @@ void Tracee::shutOutSignals() {
 void Tracee::putBack() {
   if (!touched_) return;
   touched_ = false;
-  ::ptrace(PTRACE_SETREGS, tid_, nullptr, &registers_);
+  user_regs_struct toGoOn = registersToGoOn();
+  ::ptrace(PTRACE_SETREGS, tid_, nullptr, &toGoOn);
   ::ptrace(PTRACE_SETSIGMASK, tid_, sizeof signalMask_, &signalMask_);
   ::ptrace(PTRACE_SETOPTIONS, tid_, nullptr, reinterpret_cast<void*>(kOptions));
 }

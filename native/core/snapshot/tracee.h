@@ -62,6 +62,7 @@ class Tracee {
 
  private:
   int waitForStop();
+  user_regs_struct registersToGoOn() const;
   bool interruptAgain(double deadlineUs);
   void shutOutSignals();
   int64_t runSyscall(uint64_t instruction, long number, std::initializer_list<uint64_t> arguments, pid_t* child);
@@ -72,6 +73,8 @@ class Tracee {
   bool held_ = false;
   bool touched_ = false;
   bool jobStopped_ = false;
+  // `registers_` say that it waits, as an image of it will have it; the thread itself stands in front of that call.
+  bool inFront_ = false;
   user_regs_struct registers_{};
   uint64_t signalMask_ = 0;
 };
