@@ -7,6 +7,7 @@
 
 #include "core/restore/cloneable.h"
 #include "core/restore/written_files.h"
+#include "core/snapshot/preview.h"
 #include "core/snapshot/snapshot.h"
 #include "core/sys/sys.h"
 #include "keeper/answers.h"
@@ -68,14 +69,6 @@ void leaveSnapshot(Keeper& keeper, const InstancePtr& instance) {
     hasEnded = instance->ended;
   }
   if (hasEnded) keeper.exits.check(instance);
-}
-
-void refuseUnsupported(const Instance& instance) {
-  auto resources = findUnsupported(*instance.pod);
-  if (resources.empty()) return;
-  std::string all;
-  for (const auto& resource : resources) all += (all.empty() ? "" : "; ") + resource;
-  throw FactsError("unsupported-state", instance.aid + " cannot be saved and runs on: " + all, {{"resources", resources}});
 }
 
 // Before anything is stopped: an app that cannot be cloned is launched once more instead.
@@ -220,11 +213,13 @@ Answer snapshotInstance(Call call) {
   SnapshotResult result;
   uint64_t bytes = 0;
   try {
-    refuseUnsupported(*instance);
     if (wish.isTemplate) refuseUncloneable(*instance);
     Undertaking undertaking(keeper, instance, wish);
     result = undertaking.run();
     bytes = undertaking.bytes();
+  } catch (const UnsupportedState& unsupported) {
+    leaveSnapshot(keeper, instance);
+    throw FactsError("unsupported-state", wish.aid + " cannot be saved and runs on: " + unsupported.what(), {{"resources", unsupported.resources()}});
   } catch (...) {
     bool isOver;
     {

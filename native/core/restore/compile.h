@@ -69,7 +69,7 @@ struct Compiler {
 
 // Watches of inotify sets, with their old numbers.
 void compileWatches(Compiler& compiler, Tape& tape);
-// What needs all processes to be there, and the process's descriptors in their places: pidfds.
+// What needs all processes to be there, and the process's descriptors in their places: pidfds, seals against future writing.
 void compileLate(Compiler& compiler, Tape& tape, const Process& process);
 // What needs all threads of the process: who gets SIGIO.
 void compileOwners(Compiler& compiler, Tape& tape, const Process& process);

@@ -46,7 +46,7 @@ class FileOpener : public Opening {
         tape_.callExact("fill shared memory", SYS_sendfile, {slot, compiler_.pages, position, size}, size);
       }
       tape_.call("seek in shared memory", SYS_lseek, {slot, 0, SEEK_SET});
-      if (memory.seals) tape_.call("seal shared memory", SYS_fcntl, {slot, F_ADD_SEALS, memory.seals});
+      if (memory.seals && !(memory.seals & F_SEAL_FUTURE_WRITE)) tape_.call("seal shared memory", SYS_fcntl, {slot, F_ADD_SEALS, memory.seals});
       compiler_.sharedMemory.push_back(slot);
     }
   }

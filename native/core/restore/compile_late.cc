@@ -1,10 +1,12 @@
 // What can be made only when all processes are there and have their descriptors under their own numbers.
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 
 #include "core/restore/compile.h"
 
@@ -81,6 +83,28 @@ class LateFiles {
   std::set<int> taken_;
 };
 
+// A seal against future writing lets the mappings be that were made before, so it comes when all have mapped. Another process may
+// have been first; the seal may forbid further ones.
+void sealLate(Compiler& compiler, Tape& tape, const Process& process) {
+  auto seal = [&](const std::string& path, uint32_t object) {
+    uint32_t seals = compiler.state.sharedMemory[object].seals;
+    if (!(seals & F_SEAL_FUTURE_WRITE)) return;
+    Slot slot = tape.call("open sealed memory", SYS_openat, {AT_FDCWD, compiler.region.add(path), O_RDWR | O_CLOEXEC, 0}, true);
+    tape.attempt("seal shared memory", SYS_fcntl, {slot, F_ADD_SEALS, seals});
+    tape.call("close sealed memory", SYS_close, {slot});
+  };
+  for (const Vma& vma : process.vmas) {
+    if (static_cast<VmaKind>(vma.kind) != VmaKind::Shared) continue;
+    char range[40];
+    std::snprintf(range, sizeof range, "%lx-%lx", vma.start, vma.end);
+    seal(std::string("/proc/self/map_files/") + range, vma.object);
+  }
+  for (const Descriptor& descriptor : process.descriptors) {
+    const OpenFile& file = compiler.state.files[descriptor.file];
+    if (kindOf(file) == FileKind::Memfd) seal("/proc/self/fd/" + std::to_string(descriptor.fd), file.object);
+  }
+}
+
 }  // namespace
 
 int32_t Compiler::unusedPid() {
@@ -105,6 +129,7 @@ void compileLate(Compiler& compiler, Tape& tape, const Process& process) {
   files.openPidfds();
   files.watchPidfds();
   files.drainWatches();
+  sealLate(compiler, tape, process);
 }
 
 void compileOwners(Compiler& compiler, Tape& tape, const Process& process) {

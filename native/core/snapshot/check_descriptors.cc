@@ -19,7 +19,6 @@ bool isHarmlessDevice(const std::string& link) {
          startsWith(link, "/dev/shm/") || startsWith(link, "/dev/zero");
 }
 
-// Empty for what can be saved.
 std::string unsupportedKind(const std::string& link) {
   if (link == "anon_inode:[io_uring]") return "an io_uring";
   if (link == "anon_inode:[perf_event]") return "a perf event";
@@ -36,12 +35,15 @@ std::string unsupportedKind(const std::string& link) {
 
 }  // namespace
 
+std::string unsupportedDescriptor(pid_t pid, int fd, const std::string& link) {
+  return startsWith(link, "/") && isPosixQueue(pid, fd) ? "the POSIX message queue " + link : unsupportedKind(link);
+}
+
 std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pid) {
   std::vector<std::string> names;
   for (const std::string& name : listDirectory("/proc/" + std::to_string(pid) + "/fd")) {
     int fd = std::atoi(name.c_str());
-    std::string link = readLink(fdPath(pid, fd, "fd"));
-    std::string what = link.rfind('/') == 0 && isPosixQueue(pid, fd) ? "the POSIX message queue " + link : unsupportedKind(link);
+    std::string what = unsupportedDescriptor(pid, fd, readLink(fdPath(pid, fd, "fd")));
     if (!what.empty()) names.push_back(who + ": fd " + name + " is " + what + "; not supported");
   }
   return names;

@@ -8,6 +8,9 @@
 
 namespace appshot {
 
+// What descriptor `fd` is, whose link in /proc is `link`; empty for what can be saved.
+std::string unsupportedDescriptor(pid_t pid, int fd, const std::string& link);
+
 // Names them ("pid 7 (node): fd 12 is an io_uring; not supported"). `who` is the process as messages call it.
 std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pid);
 

@@ -35,7 +35,7 @@ void FileCollector::acceptWaiting() {
       throw Error("unsupported-state", "fd " + std::to_string(opened_[index].fd) +
                                            " is a socket with connections that wait to be accepted: a template cannot have them; make it later");
     if (kind == FileKind::TcpListen) refuseOutsiders(index);
-    listeners.push_back(index);
+    if (!course_.rehearses) listeners.push_back(index);
   }
   for (uint32_t index : listeners) {
     int listener = opened_[index].here.get();

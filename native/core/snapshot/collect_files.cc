@@ -15,6 +15,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "core/snapshot/check_descriptors.h"
 #include "core/snapshot/descriptor_info.h"
 #include "core/snapshot/unix_peers.h"
 #include "core/sys/proc.h"
@@ -90,6 +91,9 @@ uint32_t FileCollector::describe(Opened opened) {
     // 0: the same open file description
     if (other.device == opened.device && ::syscall(SYS_kcmp, other.pid, opened.pid, KCMP_FILE, other.fd, opened.fd) == 0) return at->second;
   }
+  // It may have come since the look, or be on its way over a socket.
+  if (std::string what = unsupportedDescriptor(opened.pid, opened.fd, opened.link); !what.empty())
+    throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " is " + what + "; not supported");
   auto index = static_cast<uint32_t>(opened_.size());
   OpenFile file;
   file.flags = static_cast<uint32_t>(std::strtoul(infoField(opened.info, "flags:").c_str(), nullptr, 8)) & ~static_cast<uint32_t>(O_CLOEXEC);
@@ -102,6 +106,8 @@ uint32_t FileCollector::describe(Opened opened) {
     file.kind = static_cast<uint32_t>(FileKind::Memfd);
     file.object = memory_.sharedObject(opened.device, opened.inode, opened.link, fdPath(opened.pid, opened.fd, "fd"));
   } else describeRegular(opened, file);
+  // Held by us, a file that its program closes would stay locked and, where it may be written, could not be run.
+  if (course_.rehearses && S_ISREG(opened.mode)) opened.here.reset();
   state_.files.push_back(std::move(file));
   byInode_.emplace(opened.inode, index);
   opened_.push_back(std::move(opened));
@@ -149,7 +155,7 @@ void FileCollector::describeRegular(const Opened& opened, OpenFile& file) {
   sys("stat " + opened.link, [&] { return ::fstat(opened.here.get(), &status); });
   if (S_ISFIFO(opened.mode) && (file.flags & O_ACCMODE) != O_WRONLY && objects_.count(opened.inode) == 0) {
     objectNumber(opened.inode);  // its contents are everybody's: kept once
-    for (const std::string& part : peekPipe(opened.here.get())) file.contents += part;
+    if (!course_.rehearses) for (const std::string& part : peekPipe(opened.here.get())) file.contents += part;
   }
   if (status.st_nlink > 0 || !S_ISREG(opened.mode)) return;
   file.deleted = true;
@@ -157,6 +163,7 @@ void FileCollector::describeRegular(const Opened& opened, OpenFile& file) {
   if (file.path.size() > kDeleted.size()) file.path.resize(file.path.size() - kDeleted.size());
   if (static_cast<uint64_t>(status.st_size) > kMaxGhostBytes)
     throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " is the deleted file " + file.path + " of more than 64 MiB; not supported");
+  if (course_.rehearses) return;
   // Opened again for reading: the descriptor may be write-only.
   UniqueFd reader = sysFd("open deleted file " + file.path, [&] { return ::open(fdPath(opened.pid, opened.fd, "fd").c_str(), O_RDONLY | O_CLOEXEC); });
   file.contents.resize(static_cast<size_t>(status.st_size));
@@ -172,7 +179,7 @@ void FileCollector::describePipe(const Opened& opened, OpenFile& file) {
   file.writeEnd = (file.flags & O_ACCMODE) == O_WRONLY;
   int size = ::fcntl(opened.here.get(), F_GETPIPE_SZ);
   file.count = size > 0 ? static_cast<uint64_t>(size) : 0;
-  if (file.writeEnd) return;
+  if (file.writeEnd || course_.rehearses) return;
   for (std::string& part : peekPipe(opened.here.get())) {
     file.contents += part;
     file.messages.push_back({std::move(part), "", {}});

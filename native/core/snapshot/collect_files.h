@@ -22,7 +22,8 @@ class FileCollector {
   // `paths` knows the files that inotify sets watch.
   FileCollector(State& state, MemoryCollector& memory, const PathFinder& paths, pid_t podInit, Course& course);
 
-  // Descriptors of one stopped process. Call for every process, then finish().
+  // Descriptors of one process. Call for every process, then finish(). Where the course is a rehearsal the processes run, and a
+  // descriptor may be gone meanwhile (Error with errno EBADF or ENOENT).
   // Record locks of the process go to `locks`.
   std::vector<Descriptor> collect(pid_t pid, std::vector<RecordLock>& locks);
   // What needs all processes: the two ends of pipes and sockets, the targets of epoll sets.

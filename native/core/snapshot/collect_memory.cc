@@ -141,9 +141,6 @@ void MemoryCollector::saveShared(PageWriter& pages) {
     sys("stat shared memory", [&] { return ::fstat(fd.get(), &status); });
     memory.size = static_cast<uint64_t>(status.st_size);
     if (memory.memfd) memory.seals = static_cast<uint32_t>(std::max(0, ::fcntl(fd.get(), F_GET_SEALS)));
-    // It lets the mappings be that were made before: they could not be made again behind it.
-    constexpr uint32_t kFutureWrite = 0x10;  // F_SEAL_FUTURE_WRITE
-    if (memory.seals & kFutureWrite) throw Error("unsupported-state", "memfd " + memory.name + " is sealed against future writing; not supported");
     for (off_t at = 0;;) {
       off_t start = ::lseek(fd.get(), at, SEEK_DATA);
       if (start < 0) break;

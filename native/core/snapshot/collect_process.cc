@@ -84,23 +84,9 @@ uint64_t syscallInstruction(pid_t pid, const Gadgets& gadgets) {
   throw Error("unsupported-state", "process " + std::to_string(virtualPid(pid)) + " has no system call instruction to borrow");
 }
 
-void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const ProcessPreview& preview, const std::vector<MapLine>& maps, Process& process) {
+void collectProcess(StoppedProcess& stopped, const ProcessPreview& preview, const std::vector<MapLine>& maps, Process& process) {
   std::string who = std::to_string(stopped.pid), directory = "/proc/" + who;
-  ProcStat stat = readProcStat(who);
-  process.pid = stopped.vpid;
-  auto toVirtual = [&](uint64_t pid) -> int32_t {
-    for (const StoppedProcess& other : const_cast<StoppedTree&>(tree).processes())
-      if (other.pid == static_cast<pid_t>(pid)) return other.vpid;
-    return -1;
-  };
-  process.ppid = std::max(1, toVirtual(stat.number(4)));
   std::map<std::string, std::string> status = readProcStatus(who);
-  auto innermost = [&](const char* name) {
-    std::vector<uint32_t> ids = statusNumbers(status[name]);
-    return ids.empty() ? 0 : static_cast<int32_t>(ids.back());
-  };
-  process.pgid = innermost("NSpgid");
-  process.sid = innermost("NSsid");
   process.umask = static_cast<uint32_t>(std::strtoul(status["Umask"].c_str(), nullptr, 8));
   process.cwd = readLink(directory + "/cwd");
   process.root = readLink(directory + "/root");

@@ -21,7 +21,7 @@ ProcessPreview previewProcess(pid_t pid, const std::vector<MapLine>& maps);
 // Address of a `syscall` instruction in the process. Throws Error where it has none.
 uint64_t syscallInstruction(pid_t pid, const Gadgets& gadgets);
 
-// Fills in all but vmas, runs and descriptors.
-void collectProcess(StoppedProcess& stopped, const StoppedTree& tree, const ProcessPreview& preview, const std::vector<MapLine>& maps, Process& process);
+// Fills in all but the ids (family.h), vmas, runs and descriptors.
+void collectProcess(StoppedProcess& stopped, const ProcessPreview& preview, const std::vector<MapLine>& maps, Process& process);
 
 }  // namespace appshot

@@ -9,13 +9,14 @@
 #include <optional>
 #include <thread>
 
-#include "core/fill/filler.h"
+#include "core/fill/working_set.h"
 #include "core/image/image.h"
 #include "core/snapshot/check_tree.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/collect_state.h"
 #include "core/snapshot/collect_thread.h"
-#include "core/snapshot/refusal.h"
+#include "core/snapshot/family.h"
+#include "core/snapshot/preview.h"
 #include "core/snapshot/save_memory.h"
 #include "core/snapshot/sock_diag.h"
 #include "core/snapshot/stopped_tree.h"
@@ -84,15 +85,9 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   Course course{.ends = !request.keepRunning};
   // Once something was taken from the instance, a visitor waits until it is back.
   GoOn goOn = [&] { return course.hasTaken || !(request.cancel && request.cancel->load()); };
-  std::vector<pid_t> pids = podProcesses(pod);
-  if (pids.empty()) throw Error("not-found", "pod " + pod.name + " has no process");
-  refuseUnsupported(pids, pod.init);
-  std::map<pid_t, ProcessPreview> previews;
-  waitUntilFilled(pod.init);
+  if (podProcesses(pod).empty()) throw Error("not-found", "pod " + pod.name + " has no process");
   awaitAccepts(pod, goOn);
-  for (pid_t pid : pids) previews.emplace(pid, previewWholeProcess(pid));
-  PathFinder paths;
-  for (pid_t pid : pids) paths.learnWatched(pid);
+  Preview preview = previewTree(pod, course.ends);
   PendingDirectory directory(request.imageDir);
   PageWriter pages(request.imageDir + "/pages.bin");
   clock.done("look");
@@ -109,7 +104,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   clock.done("stop");
-  State state = collectState(*tree, pod, previews, paths, pages, course);
+  State state = collectState(*tree, pod, preview, pages, course);
   checkTree(state);
   tree->putBack();
   whileStopped();
@@ -127,7 +122,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   clock.done("copy");
 
   if (go) {
-    sortProcesses(state.processes);
+    sortFamily(state.processes);
     makeTemplateOf(state, request);
     writeImageFile(request.imageDir, state, request.meta, pages.chunkSums(), pages.position());
     clock.done("write");

@@ -37,14 +37,11 @@ struct SnapshotResult {
   PhasesUs phases;
 };
 
-// Names everything in the pod that cannot be saved ("pid 7 (node): fd 12 is an io_uring; not supported"). Stops nothing.
-std::vector<std::string> findUnsupported(const Pod& pod);
-
 // Takes the snapshot into `imageDir`, synced and whole (file-system layer not included: that is the keeper's).
 // Calls `whileStopped` once, when every process is stopped: the keeper saves or moves the file-system layer there.
 // On return with keepRunning or cancelled the processes run on; otherwise `beforeEnd` was called after the image was safe
-// and then the pod's processes were killed. Throws Error (`unsupported-state` before anything is stopped); the processes
-// then run on and `imageDir` does not exist.
+// and then the pod's processes were killed. Throws Error, and UnsupportedState (preview.h) before anything is stopped; the
+// processes then run on and `imageDir` does not exist.
 SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<void()>& whileStopped,
                             const std::function<void()>& beforeEnd);
 

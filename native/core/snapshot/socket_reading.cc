@@ -156,6 +156,12 @@ std::vector<WaitingMessage> peekDatagrams(int fd) {
   return messages;
 }
 
+std::vector<WaitingMessage> peekFirst(int fd) {
+  std::vector<WaitingMessage> first(1);
+  if (socketOption(fd, SOL_SOCKET, SO_PEEK_OFF, -1) >= 0 || peek(fd, 1, first[0]) < 0) first.clear();
+  return first;
+}
+
 std::vector<WaitingMessage> peekUnixStream(int fd) {
   std::vector<WaitingMessage> pieces;
   int queued = 0;

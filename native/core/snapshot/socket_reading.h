@@ -40,6 +40,8 @@ struct WaitingMessage {
 
 // Of a datagram or seqpacket socket, in order.
 std::vector<WaitingMessage> peekDatagrams(int fd);
+// The first that waits in a unix socket of any type, if any, without any change to it: nothing where the program peeks at an offset.
+std::vector<WaitingMessage> peekFirst(int fd);
 // Of a unix stream: a piece ends where descriptors were sent along.
 std::vector<WaitingMessage> peekUnixStream(int fd);
 // Of a TCP connection.

@@ -8,17 +8,20 @@ const refused: Readonly<Record<string, RegExp>> = {
   left_session: /\(victims\) is in a session that its parent has left; not supported/,
   lease: /fd \d+ \(\/tmp\/leased\) holds a lease; not supported/,
   mapped_then_deleted: /memory [0-9a-f]+-[0-9a-f]+ is the deleted file \/tmp\/soon gone \(deleted\); not supported/,
-  memfd_half_sealed: /memfd half sealed is sealed against future writing; not supported/,
+  netlink_waiting: /fd \d+ is a netlink socket with messages waiting; not supported/,
   own_seccomp: /\(victims\) has a seccomp filter of its own; not supported/,
+  passed_proc_file: /a descriptor on its way over fd \d+: fd \d+ is the file \/proc\/\d+\/status; not supported/,
   posix_queue: /fd \d+ is the POSIX message queue \/of the victim; not supported/,
   proc_file: /fd \d+ is the file \/proc\/\d+\/status; not supported/,
+  shared_memory_child: /pid \d+ \(victims\) shares its memory with pid \d+ \(victims\); not supported/,
+  thread_own_directory: /pid \d+ \(victims\) has a thread with a working directory and umask of its own; not supported/,
   traced_child: /is being traced by another process; not supported/,
 };
 
 /** What sleeps and wakes, but cannot be in a template, and the message with which that is refused. */
 const notCloned: Readonly<Record<string, RegExp>> = {
-  tcp_backlog: /^fd \d+ is a socket with connections that wait to be accepted: a template cannot have them/,
-  unix_backlog: /^fd \d+ is a socket with connections that wait to be accepted: a template cannot have them/,
+  tcp_backlog: /fd \d+ is a socket with connections that wait to be accepted: a template cannot have them/,
+  unix_backlog: /fd \d+ is a socket with connections that wait to be accepted: a template cannot have them/,
 };
 
 const farm = new VictimFarm();
@@ -47,9 +50,11 @@ test.serial('every kind of state sleeps, wakes twice and is cloned as it was, an
   t.deepEqual(wrong, {});
 });
 
-test.serial('what cannot be saved is refused by name, and the program runs on', async (t) => {
+test.serial('what cannot be saved is refused by name before anything is stopped, and the program runs on', async (t) => {
   t.timeout(300_000);
-  for (const [name, message] of Object.entries(refused)) t.regex(await farm.refusal(name), message, name);
+  await forEach(Object.keys(refused), async (name) => {
+    t.regex(await farm.refusal(name), refused[name] ?? /./, name);
+  });
 });
 
 test.serial('an instance whose memory will never come ends rather than reading zeros, and wakes whole', async (t) => {

@@ -71,14 +71,21 @@ export class VictimFarm {
     });
   }
 
-  /** Launches, tries to put it to sleep, asks. @returns the message with which that was refused, or what went wrong. */
+  /**
+   * Launches, tries to put it to sleep, asks: a thread that was stopped for the attempt would have run for a moment afterwards.
+   * @returns the message with which that was refused, or what went wrong.
+   */
   async refusal(name: string): Promise<string> {
     return this.#with(name, async (engine, running) => {
       await expectOk('launched', running);
+      await settledTraces(engine, name);
+      const before = await timesRun(engine, name);
       try {
         await engine.snapshot(name, { keepRunning: false });
       } catch (error) {
         if (FarmError.from(error).code !== 'unsupported-state') throw error;
+        const after = await timesRun(engine, name);
+        if (before !== after) throw new Error(`it was stopped before it was refused: ${before}, then ${after}`, { cause: error });
         await expectOk('after the refusal', running);
         throw error;
       }
@@ -152,6 +159,15 @@ async function settledTraces(engine: KeeperEngine, name: string): Promise<Traces
     traces = next;
   }
   return traces;
+}
+
+/** How often each thread has begun to run. */
+async function timesRun(engine: KeeperEngine, name: string): Promise<string> {
+  const times: string[] = [];
+  for (const { vpid, pid } of await engine.ps(name)) {
+    for (const tid of (await readdir(`/proc/${pid}/task`)).sort()) times.push(`${vpid}/${tid}: ${/switches:\s+(\d+)/.exec(await readFile(`/proc/${pid}/task/${tid}/status`, 'utf8'))?.[1]}`);
+  }
+  return times.join(', ');
 }
 
 /** A process may be in the middle of something for a moment. */
