@@ -113,6 +113,11 @@ CgroupUsage PodCgroup::usage() const {
 }
 
 std::vector<pid_t> PodCgroup::pids() const {
+  std::lock_guard lock(*moving_);
+  return readPids();
+}
+
+std::vector<pid_t> PodCgroup::readPids() const {
   std::string directory = !v2.empty() ? v2 : v1.empty() ? "" : v1.begin()->second;
   std::vector<pid_t> pids;
   std::istringstream stream(readFileIfThere(directory + "/cgroup.procs"));
@@ -133,12 +138,13 @@ std::vector<UniqueFd> PodCgroup::openV1Procs() const {
 
 void PodCgroup::moveIntoV1() const {
   if (v1.empty() || v2.empty()) return;
+  std::lock_guard lock(*moving_);
   auto procs = openV1Procs();
   std::set<pid_t> moved;
   // A child that a process forked before it was moved is still elsewhere: until there is nobody new.
   for (bool more = true; more;) {
     more = false;
-    for (pid_t pid : pids()) {
+    for (pid_t pid : readPids()) {
       if (!moved.insert(pid).second) continue;
       more = true;
       std::string text = std::to_string(pid);

@@ -15,10 +15,8 @@
 namespace appshot {
 
 std::vector<pid_t> podProcesses(const Pod& pod) {
-  std::vector<pid_t> pids;
-  std::istringstream lines(readFile(pod.cgroupPath + "/cgroup.procs"));
-  for (pid_t pid; lines >> pid;)
-    if (pid != pod.init) pids.push_back(pid);
+  std::vector<pid_t> pids = pod.groups.pids();
+  std::erase(pids, pod.init);
   std::sort(pids.begin(), pids.end());
   return pids;
 }

@@ -5,16 +5,15 @@ import { waitUntil } from '@appshot/runtime';
 import { freePort } from '@appshot/runtime/testing';
 import test from 'ava';
 import { startRaw } from './support/upstream.js';
-import { TestFarm, type TestGateway } from './support/test-farm.js';
+import { TestFarm } from './support/test-farm.js';
 
 const farm = new TestFarm();
-let gateway: TestGateway;
 const closing: (() => Promise<void>)[] = [];
 const answers: Record<string, () => Promise<WakeReply> | WakeReply> = {};
 
 test.before(async () => {
   await farm.start();
-  gateway = await farm.gateway({ stopWithinMs: 2_000 });
+  await farm.gateway({ stopWithinMs: 2_000 });
   await farm.onWake(answers);
 });
 test.after.always(async () => {
@@ -101,15 +100,23 @@ test('what a slow visitor does not read is not read from the instance either', a
 
 test('connections go to the instance that has the fewest', async (t) => {
   const counts = [0, 0];
-  const port = await halfOpen((socket) => { counts[socket.localAddress === '127.0.0.2' ? 1 : 0]! += 1; socket.on('error', () => undefined); });
-  const second = createServer((socket) => { counts[1]! += 1; socket.on('error', () => undefined); }).listen(port, '127.0.0.2');
+  const countAt = (at: 0 | 1) => (socket: Socket): void => {
+    counts[at]! += 1;
+    socket.on('error', () => undefined).on('end', () => void socket.end()).resume();
+  };
+  const port = await halfOpen(countAt(0));
+  const second = createServer(countAt(1)).listen(port, '127.0.0.2');
   await once(second, 'listening');
   closing.push(async () => void second.close());
   const { app, farmPort } = await expose(port);
   await farm.instance(app, 'ready', { ip: '127.0.0.1', port });
   await farm.instance(app, 'ready', { ip: '127.0.0.2', port });
-  await waitUntil(async () => gateway.metrics.registry.metrics().then((text) => text.includes(`app="${app}"`)), { withinMs: 10_000, what: 'the route' });
   const sockets: Socket[] = [];
+  // Until the gateway knows of both.
+  await waitUntil(async () => { sockets.push(await dial(farmPort)); return counts[0]! > 0 && counts[1]! > 0; }, { withinMs: 10_000, what: 'a connection to each' });
+  for (const socket of sockets.splice(0)) socket.destroy();
+  await waitUntil(() => farm.lastReport(app)?.inFlight === 0, { withinMs: 10_000, what: 'them to be over' });
+  counts.fill(0);
   for (let i = 0; i < 10; i += 1) sockets.push(await dial(farmPort));
   await waitUntil(() => counts[0]! + counts[1]! === 10, { withinMs: 10_000, what: 'all to be through' });
   t.deepEqual(counts, [5, 5]);

@@ -2,9 +2,16 @@ import { copyFile, mkdir, open, readdir, rm, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { waitUntil } from '@appshot/runtime';
 import test from 'ava';
+import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
 import { openEngine } from '../../src/engine/open-engine.js';
 import { awaitNothingLeft } from './support/leftovers.js';
 import { type ProgramName, programs, run, testEngine, visit } from './support/test-engine.js';
+
+/** Their ids inside. A master answers before it has all its workers. */
+const allProcesses = async (engine: KeeperEngine, name: ProgramName): Promise<number[]> => await waitUntil(async () => {
+  const vpids = (await engine.ps('sleeper')).map(({ vpid }) => vpid);
+  return vpids.length === (name === 'nginx' ? 3 : 1) && vpids;
+}, { withinMs: 10_000, what: `the processes of ${name}` });
 
 for (const name of Object.keys(programs) as ProgramName[]) {
   test(`${name} sleeps and wakes with its memory, three times, and is cloned twice`, async (t) => {
@@ -14,7 +21,7 @@ for (const name of Object.keys(programs) as ProgramName[]) {
       t.regex(await visit(of), expected);
     };
     let running = await launch('sleeper', name);
-    const vpids = (await engine.ps('sleeper')).map(({ vpid }) => vpid);
+    const vpids = await allProcesses(engine, name);
     for (let round = 1; round <= 3; round += 1) {
       await answers(running, round);
       const taken = await engine.snapshot('sleeper', { keepRunning: false });
