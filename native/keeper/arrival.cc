@@ -30,6 +30,13 @@ void describeFromImage(Keeper& keeper, const Image& image, Instance& instance) {
   instance.spec = std::move(spec);
 }
 
+// If nobody else has it: from now on packets for it go to the pod, which does not take it before its connections are there.
+void takeOldAddress(Keeper& keeper, Instance& instance) {
+  OldAddress& old = instance.oldAddress;
+  old.replaced = instance.pod->farmIp;
+  if (!keeper.pods.readdress(*instance.pod, old.address)) old = {};
+}
+
 void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwatch* watch) {
   auto lap = [&](const char* phase) {
     if (watch != nullptr) watch->lap(phase);
@@ -48,6 +55,7 @@ void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwat
   lap("berth");
   instance.pod = keeper.takePod();
   lap("pod");
+  if (instance.oldAddress.isGiven()) takeOldAddress(keeper, instance);
   becomeItself(keeper, instance, keeper.places.self(instance.aid));
   showView(view, berth.detached, *instance.pod);
   placeRedirects(instance, isNew);

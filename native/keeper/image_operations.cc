@@ -73,6 +73,7 @@ Answer removeImage(Call call) {
   keeper.zygotes.drop(id);
   keeper.berths.drop(id);
   keeper.images.drop(id);
+  keeper.pods.endHold(id);
   keeper.janitor.remove(keeper.places.image(id));
   keeper.layers.release(note.layers);
   // The log of an instance that slept was kept for as long as it had its image.

@@ -4,6 +4,21 @@
 
 namespace appshot {
 
+Connections connectionsOf(const std::string& name) {
+  for (Connections each : {Connections::kAuto, Connections::kKeep, Connections::kReset})
+    if (name == nameOf(each)) return each;
+  throw Error("bad-request", "'connections' has to be auto, keep or reset, not '" + name + "'");
+}
+
+const char* nameOf(Connections connections) {
+  switch (connections) {
+    case Connections::kAuto: return "auto";
+    case Connections::kKeep: return "keep";
+    case Connections::kReset: return "reset";
+  }
+  return "auto";
+}
+
 InstancePtr InstanceTable::add(const std::string& aid) {
   std::lock_guard lock(mutex_);
   auto [at, isNew] = instances_.try_emplace(aid, nullptr);

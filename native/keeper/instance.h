@@ -13,6 +13,7 @@
 #include "core/pod/cgroup.h"
 #include "core/pod/file_view.h"
 #include "core/pod/pod.h"
+#include "core/restore/wake_options.h"
 #include "core/template/evaluation.h"
 
 namespace appshot {
@@ -25,6 +26,17 @@ struct CloneSettings {
   bool duplicateRandomness = false;      // clone programs whose random numbers cannot be renewed
   bool isGreeted() const { return signal != 0 || !hook.empty(); }
 };
+
+// What becomes of established connections to the outside when an instance sleeps.
+enum class Connections {
+  kAuto,   // kept for a while, if it comes back under the same address
+  kKeep,   // kept for as long as it sleeps
+  kReset,  // ended when it goes to sleep
+};
+
+// As they are called in requests and files. Throws Error `bad-request`.
+Connections connectionsOf(const std::string& name);
+const char* nameOf(Connections connections);
 
 // What an instance is, apart from its processes: kept with its image, and the same for each clone.
 struct InstanceSpec {
@@ -44,6 +56,7 @@ struct InstanceSpec {
   CloneSettings clone;
   Identity identity;                     // of the running instance; in an image, of the one that was saved
   unsigned generation = 0;               // how many clonings lie between the launch and this
+  Connections connections = Connections::kAuto;
 };
 
 enum class InstancePhase { kStarting, kRunning, kSnapshotting, kStopping };
@@ -61,6 +74,7 @@ struct Instance {
   int rootVpid = -1;
 
   bool environmentChanged = false;       // since it was saved: its programs have to be told
+  OldAddress oldAddress;                 // under which its connections to the outside go on
 
   // Held for as long as an operation that starts, saves or ends it.
   std::mutex operation;

@@ -74,6 +74,7 @@ void Keeper::startNetwork() {
     if (saved.contains("addresses")) addresses = saved["addresses"].get<std::vector<std::string>>();
     ready = saved.value("podsReady", ready);
     nodeName_ = saved.value("node", "");
+    takeHolds(saved.value("held", Json::array()));
   }
   configure(addresses, ready);
 }
@@ -95,6 +96,7 @@ void Keeper::configure(const std::optional<std::vector<std::string>>& addresses,
     std::lock_guard instanceLock(instance->mutex);
     if (instance->phase != InstancePhase::kStarting) reserved.push_back(instance->pod->farmIp);
   }
+  for (const HeldAddress& held : pods.held()) reserved.push_back(held.address);
   network.reserve(reserved);
   addresses_ = addresses;
   podsReady_ = podsReady;
@@ -116,13 +118,39 @@ void Keeper::setNodeName(const std::string& name) {
   saveSettings();
 }
 
-void Keeper::saveSettings() const {
-  Json saved = {{"podsReady", podsReady_}, {"node", nodeName_}};
+void Keeper::hold(const HeldAddress& held) {
+  std::lock_guard lock(configuring_);
+  pods.hold(held);
+  saveSettings();
+}
+
+void Keeper::endHoldsBut(const std::vector<std::string>& addresses) {
+  std::vector<in_addr> these;
+  for (const std::string& text : addresses) these.push_back(addressOf(text));
+  pods.endHoldsBut(these);
+}
+
+// In the time of day: CLOCK_MONOTONIC may begin anew before they are read.
+Json Keeper::savedHolds() {
+  Json saved = Json::array();
+  for (const HeldAddress& held : pods.held())
+    saved.push_back({{"address", textOf(held.address)}, {"image", held.image}, {"until", timeOfDayUs() + held.untilUs - monotonicUs()}});
+  return saved;
+}
+
+void Keeper::takeHolds(const Json& saved) {
+  for (const Json& held : saved)
+    pods.hold({addressOf(held.at("address")), held.at("image"), held.at("until").get<double>() - timeOfDayUs() + monotonicUs()});
+}
+
+void Keeper::saveSettings() {
+  Json saved = {{"podsReady", podsReady_}, {"node", nodeName_}, {"held", savedHolds()}};
   if (addresses_) saved["addresses"] = *addresses_;
   replaceFile(places.settings(), saved.dump());
 }
 
-bool Keeper::idle() const { return instances.size() == 0; }
+// Who sleeps with connections finds its address kept for as long as this keeper is there to keep it.
+bool Keeper::idle() { return instances.size() == 0 && pods.held().empty(); }
 
 void Keeper::close() {
   workers.close();

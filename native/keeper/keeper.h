@@ -41,11 +41,15 @@ class Keeper {
   void close();
 
   // Nothing runs that needs a keeper.
-  bool idle() const;
+  bool idle();
 
   // Sets which addresses pods may have and how many pods are kept ready.
   // Without addresses it uses a range that it claims for itself.
   void configure(const std::optional<std::vector<std::string>>& addresses, size_t podsReady);
+  // The address of an instance that sleeps with connections to the outside is given to nobody else.
+  void hold(const HeldAddress& held);
+  // The node has no others, but for those in use.
+  void endHoldsBut(const std::vector<std::string>& addresses);
 
   // What rules call node-ID: the machine's name until an agent says another.
   std::string nodeName() const;
@@ -91,7 +95,9 @@ class Keeper {
   void sweepPods();
   void claimImages();
   void ended(const InstancePtr& instance);
-  void saveSettings() const;
+  void saveSettings();
+  nlohmann::json savedHolds();
+  void takeHolds(const nlohmann::json& saved);
   void startNetwork();
 
   mutable std::mutex configuring_;

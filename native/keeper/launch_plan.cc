@@ -200,6 +200,7 @@ LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, c
   request.readyWithinMs = static_cast<int>(fields.number("readyWithinMs", 1, 3'600'000, 30'000));
   spec.limits.memoryBytes = static_cast<uint64_t>(fields.number("memoryMb", 0, 1 << 24, 0)) << 20;
   spec.limits.cpus = fields.real("cpus", 0, 4096, 0);
+  spec.connections = connectionsOf(fields.text("connections", "auto"));
   spec.limits.pids = static_cast<unsigned>(fields.number("pids", 1, 100'000, 4096));
   std::string searchPath = fields.text("searchPath", "");
   spec.name = fields.text("name", request.aid);

@@ -44,8 +44,10 @@ Answer configureKeeper(Call call) {
   fields.any("addresses");
   auto ready = fields.number("podsReady", 0, 1000, 1);
   std::string node = fields.text("node", "");
+  bool noOthers = fields.flag("noOthers", false);
   fields.done();
   if (!node.empty()) call.keeper.setNodeName(node);
+  if (noOthers && addresses) call.keeper.endHoldsBut(*addresses);
   call.keeper.configure(addresses, static_cast<size_t>(ready));
   return Answer::object();
 }

@@ -26,6 +26,9 @@ namespace {
 
 // Layers above which the older ones are merged: each is one more directory that every look-up of a file goes through.
 constexpr size_t kLongestChain = 4;
+// How long the address of an instance that sleeps with connections is kept for it: a day, and what a peer's TCP waits for an
+// answer before it gives up.
+constexpr double kKeepForUs = 86'400e6, kKeepByItselfForUs = 900e6;
 
 struct SnapshotWish {
   std::string aid, image;
@@ -110,9 +113,13 @@ class Undertaking {
     request.surroundings = {spec.port, {}, 0, spec.identity.ip};
     for (const ViewBind& bind : spec.binds) request.surroundings.volumes.push_back(bind.at);
     if (!instance_->image.empty() && keeper_.hasImage(instance_->image)) request.wokenFrom = keeper_.places.image(instance_->image);
+    request.keepOutside = instance_->spec.connections != Connections::kReset;
+    request.silence = [this](bool silent) { keeper_.network.silencePod(instance_->pod->number, instance_->pod->farmIp, silent); };
     request.cancel = &instance_->cancelSnapshot;
     SnapshotResult result = takeSnapshot(request, [this] { whileStopped(); }, [this] { beforeEnd(); });
     if (!result.cancelled && wish_.keepRunning) publish("");
+    double holdForUs = instance_->spec.connections == Connections::kKeep ? kKeepForUs : kKeepByItselfForUs;
+    if (result.keepsAddress) keeper_.hold({instance_->pod->farmIp, wish_.image, monotonicUs() + holdForUs});
     return result;
   }
   uint64_t bytes() const { return note_.bytes; }
@@ -187,7 +194,7 @@ uint64_t Undertaking::bytesIn(const std::string& directory) {
 }
 
 Answer cancelledAnswer(const SnapshotWish& wish) {
-  return {{"image", wish.image}, {"bytes", 0}, {"stoppedMs", 0.0}, {"phases", Answer::object()}, {"cancelled", true}};
+  return {{"image", wish.image}, {"bytes", 0}, {"stoppedMs", 0.0}, {"phases", Answer::object()}, {"keepsAddress", false}, {"cancelled", true}};
 }
 
 // Opens and checks the new image, makes a berth for it and, where it will be woken rather than cloned, works out how.
@@ -238,6 +245,7 @@ Answer snapshotInstance(Call call) {
           {"bytes", bytes},
           {"stoppedMs", result.stoppedUs / 1000},
           {"phases", phasesJson(result.phases)},
+          {"keepsAddress", result.keepsAddress},
           {"cancelled", result.cancelled}};
 }
 

@@ -44,6 +44,7 @@ Json jsonOf(const InstanceSpec& spec) {
           {"gid", spec.gid},
           {"groups", spec.groups},
           {"port", spec.port},
+          {"connections", nameOf(spec.connections)},
           {"limits", {{"memoryBytes", spec.limits.memoryBytes}, {"cpus", spec.limits.cpus}, {"pids", spec.limits.pids}}},
           {"name", spec.name},
           {"rules", jsonOf(spec.rules)},
@@ -65,6 +66,7 @@ InstanceSpec specOf(const Json& json) {
     spec.gid = json.at("gid");
     spec.groups = json.at("groups").get<std::vector<gid_t>>();
     spec.port = json.at("port");
+    spec.connections = connectionsOf(json.at("connections"));
     const Json& limits = json.at("limits");
     spec.limits = {limits.at("memoryBytes"), limits.at("cpus"), limits.at("pids")};
     spec.name = json.at("name");

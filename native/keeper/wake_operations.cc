@@ -22,9 +22,14 @@ Answer restoreInstance(Call call) {
     watch.lap("open");
     instance->image = aid;
     describeFromImage(keeper, wake->image(), *instance);
+    instance->oldAddress.address = addressOfConnections(wake->image());
     makeView(keeper, *instance, Furnishing::kFromImage, &watch);
-    // With other variables it is another tape; that takes a millisecond, and only where an app's variables name what has changed.
-    Restored restored = instance->environmentChanged ? PreparedWake(keeper.images.open(aid), true).restore(*instance->pod) : wake->restore(*instance->pod);
+    WakeOptions options{instance->oldAddress, instance->environmentChanged};
+    if (options.oldAddress.isGiven() || options.tellVariables) {
+      wake = wake->with(options, *instance->pod);
+      watch.lap("compile");
+    }
+    Restored restored = wake->restore(*instance->pod);
     PhasesUs phases = joined(watch.phases, restored.phases);
     begin(keeper, instance, restored);
     return runningJson(*instance, phases);

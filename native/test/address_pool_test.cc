@@ -4,6 +4,7 @@
 
 #include "core/pod/network.h"
 #include "core/pod/owner.h"
+#include "core/sys/sys.h"
 
 using namespace appshot;
 
@@ -35,6 +36,40 @@ TEST_CASE("an address that an adopted pod has is not given") {
   CHECK_FALSE(pool.take().has_value());
   pool.giveBack(addressOf("10.0.0.1"));
   CHECK(pool.take().has_value());
+}
+
+TEST_CASE("an address that is held is given to nobody but who claims it, until its time has passed") {
+  AddressPool pool;
+  pool.configure({addressOf("10.0.0.1")});
+  in_addr address = *pool.take();
+  CHECK_FALSE(pool.claim(address));
+  pool.hold({address, "image", monotonicUs() + 60e6});
+  CHECK_FALSE(pool.claim(address));  // its pod is still there
+  pool.giveBack(address);
+  CHECK_FALSE(pool.take().has_value());
+  pool.configure({addressOf("10.0.0.2")});
+  CHECK(pool.claim(address));
+  CHECK_FALSE(pool.claim(address));
+  pool.configure({addressOf("10.0.0.1")});
+  pool.hold({address, "image", monotonicUs() - 1});
+  pool.giveBack(address);
+  CHECK(pool.take().has_value());
+}
+
+TEST_CASE("a hold ends with its image, or when its address is not the engine's any more") {
+  in_addr first = addressOf("10.0.0.1"), second = addressOf("10.0.0.2");
+  AddressPool pool;
+  pool.configure({first, second});
+  // As after a restart: no pod has them.
+  pool.hold({first, "one", monotonicUs() + 60e6});
+  pool.hold({second, "two", monotonicUs() + 60e6});
+  CHECK_FALSE(pool.take().has_value());
+  pool.endHold("one");
+  CHECK(pool.held().size() == 1);
+  CHECK(pool.take()->s_addr == first.s_addr);
+  pool.endHoldsBut({first});
+  CHECK(pool.held().empty());
+  CHECK(pool.take()->s_addr == second.s_addr);
 }
 
 TEST_CASE("names of two engines differ, and an interface's fits") {

@@ -40,9 +40,10 @@ APPSHOT_FIELDS(InotifyWatch, wd, mask, path)
 APPSHOT_FIELDS(SocketOption, level, name, value)
 APPSHOT_FIELDS(QueuedMessage, bytes, from, files)
 APPSHOT_FIELDS(Membership, group, interface, loopback, mode, sources)
+APPSHOT_FIELDS(TcpConnection, kept, sendNext, receiveNext, outgoing, unsent, segment, sendScale, receiveScale, options, timestamp, window)
 APPSHOT_FIELDS(OpenFile, kind, flags, path, position, deleted, contents, object, writeEnd, count, signalMask, clock, timerFlags, intervalNs, valueNs,
                watches, inotify, socketType, family, protocol, backlog, localAddress, peerAddress, options, ownerType, ownerPid, ownerSignal,
-               flockType, mode, messages, tcpEnd, connectedTo, waitsOn, memberships)
+               flockType, mode, messages, tcpEnd, connectedTo, tcp, waitsOn, memberships)
 APPSHOT_FIELDS(Descriptor, fd, file, closeOnExec)
 APPSHOT_FIELDS(RecordLock, fd, type, start, length, ofd)
 APPSHOT_FIELDS(IpcMessage, type, bytes)

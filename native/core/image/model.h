@@ -188,6 +188,20 @@ enum TcpEnd : uint32_t { kTcpEndOfStream = 0, kTcpReset = 1 };
 // Directions in which a connected socket has been shut down.
 enum Shut : uint64_t { kShutReceive = 1, kShutSend = 2 };
 
+// A connection to the outside, as TCP_REPAIR gives it and takes it. What has come is in the file's `contents`.
+struct TcpConnection {
+  bool kept = false;                    // else it reads as reset
+  uint32_t sendNext = 0;                // sequence number of what is written next
+  uint32_t receiveNext = 0;             // … of what comes next
+  std::string outgoing;                 // written and not acknowledged
+  uint32_t unsent = 0;                  // bytes at the end of that which have never been sent
+  uint32_t segment = 0;                 // largest segment of both sides
+  uint32_t sendScale = 0, receiveScale = 0;
+  uint32_t options = 0;                 // TCPI_OPT_*
+  uint32_t timestamp = 0;
+  std::vector<uint32_t> window;         // struct tcp_repair_window
+};
+
 struct OpenFile {
   uint32_t kind = 0;
   uint32_t flags = 0;         // O_* of F_GETFL
@@ -214,6 +228,7 @@ struct OpenFile {
   std::vector<QueuedMessage> messages;  // where they are more than bytes: datagrams, and streams with descriptors in them
   uint32_t tcpEnd = 0;        // TcpEnd
   int64_t connectedTo = -1;   // of a datagram socket: index of the file it sends to
+  TcpConnection tcp;          // of a TcpConnected
   int64_t waitsOn = -1;       // of a connection that nobody has accepted: index of the listening socket
   std::vector<Membership> memberships;
 };

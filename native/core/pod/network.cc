@@ -16,6 +16,7 @@
 #include "core/pod/netlink.h"
 #include "core/pod/owner.h"
 #include "core/pod/packet_filter.h"
+#include "core/pod/pod.h"
 #include "core/pod/thread_namespace.h"
 #include "core/sys/sys.h"
 
@@ -127,6 +128,12 @@ NetlinkMessage routeMessage(const RouteTo& to, uint16_t type = RTM_NEWROUTE, uin
   return message;
 }
 
+NetlinkMessage podRouteMessage(int link, in_addr address, uint16_t type, uint16_t flags) {
+  NetlinkMessage message = routeMessage({address, 32, RTN_UNICAST, RT_SCOPE_LINK}, type, flags);
+  message.attribute(RTA_OIF, static_cast<uint32_t>(link)).attribute(RTA_PREFSRC, addressOf(kGateway));
+  return message;
+}
+
 NetlinkMessage unreachableMessage(const std::string& owner, in_addr address, uint16_t type, uint16_t flags) {
   RouteTo to{address, 32, RTN_UNREACHABLE, RT_SCOPE_UNIVERSE};
   auto metric = kLastResortMetric | static_cast<uint32_t>(std::strtoul(owner.c_str(), nullptr, 16) & 0xffffff);
@@ -196,12 +203,25 @@ void NodeNetwork::connectPod(unsigned number, pid_t init, int initPidfd, in_addr
   // The node answers under the same address on every pair: an instance sees the same peer wherever it wakes.
   socket.request(addressMessage(link, gateway), "give " + name + " its address");
   socket.request(neighbourMessage(link, address, macOf(kPodSide, address)), "add " + textOf(address) + " as a neighbour");
-  socket.request(std::move(routeMessage({address, 32, RTN_UNICAST, RT_SCOPE_LINK}, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL)
-                               .attribute(RTA_OIF, static_cast<uint32_t>(link))
-                               .attribute(RTA_PREFSRC, gateway)),
-                 "route to " + textOf(address));
+  socket.request(podRouteMessage(link, address, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL), "route to " + textOf(address));
   InNamespaces inPod(initPidfd, CLONE_NEWNET);
   configurePodSide(address);
+}
+
+void NodeNetwork::silencePod(unsigned number, in_addr address, bool silent) const {
+  int link = static_cast<int>(if_nametoindex(linkNameOf(owner_, number).c_str()));
+  auto socket = NetlinkSocket::open();
+  // Behind it is the route that says unreachable.
+  if (silent) socket.request(podRouteMessage(link, address, RTM_DELROUTE, 0), "take away the route to " + textOf(address));
+  else socket.request(podRouteMessage(link, address, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE), "route to " + textOf(address));
+}
+
+void NodeNetwork::readdressPod(const Pod& pod, in_addr address) const {
+  int link = static_cast<int>(if_nametoindex(linkNameOf(owner_, pod.number).c_str()));
+  auto socket = NetlinkSocket::open();
+  socket.request(neighbourMessage(link, address, macOf(kPodSide, pod.farmIp)), "add " + textOf(address) + " as a neighbour");
+  socket.request(podRouteMessage(link, address, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL), "route to " + textOf(address));
+  socket.request(podRouteMessage(link, pod.farmIp, RTM_DELROUTE, 0), "take away the route to " + textOf(pod.farmIp));
 }
 
 void NodeNetwork::disconnectPod(unsigned number) const {

@@ -31,6 +31,11 @@ class NodeNetwork {
   // Throws Error with EEXIST when somebody else on this machine has the address.
   void connectPod(unsigned number, pid_t init, int initPidfd, in_addr address) const;
   void disconnectPod(unsigned number) const;
+  // While `silent` no packet reaches the pod at this address; what leaves it still does.
+  void silencePod(unsigned number, in_addr address, bool silent) const;
+  // Packets for `address` go to the pod from now on, rather than those for the one that it was connected with. That it takes the
+  // address is for somebody inside to do.
+  void readdressPod(const Pod& pod, in_addr address) const;
   // Numbers of pods that have an interface, whoever made it.
   std::vector<unsigned> numbers() const;
   void close();

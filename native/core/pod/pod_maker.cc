@@ -118,6 +118,11 @@ Pod PodMaker::make(unsigned number, in_addr address) const {
   }
 }
 
+void PodMaker::readdress(Pod& pod, in_addr address) const {
+  network_.readdressPod(pod, address);
+  pod.farmIp = address;
+}
+
 void PodMaker::destroy(Pod& pod) const {
   pod.groups.kill();
   if (pod.initPidfd.valid()) {

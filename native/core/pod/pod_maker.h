@@ -23,6 +23,9 @@ class PodMaker {
   // 1-2 ms. Throws Error, and then leaves nothing behind.
   Pod make(unsigned number, in_addr address) const;
 
+  // Packets for this address reach the pod from now on instead. Throws Error.
+  void readdress(Pod& pod, in_addr address) const;
+
   // Kills every process in the pod and takes back its interface and cgroup. Waits until they are gone; throws nothing.
   // Its descriptors stay open until the Pod itself goes: somebody may still be looking at it.
   void destroy(Pod& pod) const;

@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "core/pod/owner.h"
-#include "core/sys/error.h"
+#include "core/sys/sys.h"
 
 namespace appshot {
 
@@ -111,6 +111,53 @@ void PodPool::giveBack(PodPtr pod) {
   leaving_.push_back(std::move(pod));
   resting_ = false;
   changed_.notify_all();
+}
+
+void PodPool::hold(const HeldAddress& held) {
+  std::lock_guard lock(mutex_);
+  addresses_.hold(held);
+}
+
+void PodPool::endHold(const std::string& image) {
+  std::lock_guard lock(mutex_);
+  addresses_.endHold(image);
+  changed_.notify_all();
+}
+
+void PodPool::endHoldsBut(const std::vector<in_addr>& these) {
+  std::lock_guard lock(mutex_);
+  addresses_.endHoldsBut(these);
+}
+
+std::vector<HeldAddress> PodPool::held() {
+  std::lock_guard lock(mutex_);
+  return addresses_.held();
+}
+
+bool PodPool::readdress(Pod& pod, in_addr address) {
+  if (pod.farmIp.s_addr == address.s_addr) return false;  // it would answer before its connections are there
+  auto claim = [&] {
+    std::lock_guard lock(mutex_);
+    return addresses_.claim(address);
+  };
+  bool isOurs = claim();
+  if (!isOurs) {
+    drain();  // the pod that had it may be on its way out
+    isOurs = claim();
+  }
+  if (!isOurs) return false;
+  in_addr before = pod.farmIp;
+  try {
+    maker_.readdress(pod, address);
+  } catch (...) {
+    std::lock_guard lock(mutex_);
+    addresses_.giveBack(address);
+    throw;
+  }
+  std::lock_guard lock(mutex_);
+  addresses_.giveBack(before);
+  changed_.notify_all();
+  return true;
 }
 
 size_t PodPool::ready() const {

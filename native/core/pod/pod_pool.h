@@ -31,6 +31,13 @@ class PodPool {
   PodPtr take();
   // The pod is unmade in the background; its address and number are free afterwards.
   void giveBack(PodPtr pod);
+  // See AddressPool.
+  void hold(const HeldAddress& held);
+  void endHold(const std::string& image);
+  void endHoldsBut(const std::vector<in_addr>& these);
+  std::vector<HeldAddress> held();
+  // The pod gets this address instead of its own, if nobody else has it. What is inside has to take it.
+  bool readdress(Pod& pod, in_addr address);
   size_t ready() const;
   // Whether pods may have this address by now.
   bool mayHold(in_addr address) const;

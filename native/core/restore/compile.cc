@@ -32,12 +32,12 @@ uint64_t chooseBase(const State& state) {
 class ImageCompiler {
  public:
   ImageCompiler(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet, Compiled& compiled,
-                bool tellVariables)
+                WakeOptions wake)
       : state_(state), compiler_{.state = state, .purpose = purpose, .region = compiled.region, .highFd = 32, .regionBytes = kRegionBytes,
-                                 .pageBytes = pageBytes, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks, .tellVariables = tellVariables} {
+                                 .pageBytes = pageBytes, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks, .wake = wake} {
     alive_ = static_cast<size_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
     for (const Process& process : state.processes)
-      if ((purpose == Purpose::Zygote || tellVariables) && !process.zombie && process.configurator) compiler_.configured++;
+      if ((purpose == Purpose::Zygote || wake.tellVariables) && !process.zombie && process.configurator) compiler_.configured++;
     for (const Process& process : state.processes)
       for (const Descriptor& descriptor : process.descriptors) compiler_.highFd = std::max(compiler_.highFd, descriptor.fd + 1);
   }
@@ -165,11 +165,11 @@ class ImageCompiler {
 }  // namespace
 
 std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet,
-                                       bool tellVariables) {
+                                       WakeOptions wake) {
   size_t threads = 0;
   for (const Process& process : state.processes) threads += process.threads.size();
   auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads), {}});
-  ImageCompiler(state, purpose, pageBytes, workingSet, *compiled, tellVariables).compile();
+  ImageCompiler(state, purpose, pageBytes, workingSet, *compiled, wake).compile();
   if (compiled->region.size() > kPagesOffset) throw Error("unsupported-state", "the image's tape is too large");
   return compiled;
 }

@@ -12,6 +12,7 @@
 
 #include "core/fill/fill_job.h"
 #include "core/image/model.h"
+#include "core/restore/wake_options.h"
 #include "core/restore/region.h"
 
 namespace appshot {
@@ -29,9 +30,8 @@ struct Compiled {
 };
 
 // `workingSet`: filled first; the rest of their memory comes while the programs run. Only for Purpose::Restore.
-// `tellVariables`: programs that come back have variables to set (see configurator/); a zygote's clones always have.
 std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet,
-                                       bool tellVariables = false);
+                                       WakeOptions wake = {});
 
 // --- parts, each in a file of its own ---------------------------------------------------------------------------------
 
@@ -56,7 +56,7 @@ struct Compiler {
   uint64_t parkedEnd = 0;         // of all of them
   uint32_t configured = 0;        // processes that run a configurator before they go on
   uint32_t tasks = 0;
-  bool tellVariables = false;     // what comes back has variables to set
+  WakeOptions wake;               // of Purpose::Restore
   size_t nextThread = 0;          // stub and stack of the next task
   std::map<uint32_t, bool> epollDone{};
   std::map<uint32_t, bool> timerDone{};

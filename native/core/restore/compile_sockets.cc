@@ -47,7 +47,10 @@ void SocketOpener::open(uint32_t index) {
   }
 }
 
-bool SocketOpener::isOwn(const InetAddress& address) const { return !address.isAny() && address.address == compiler_.state.ownAddress; }
+// And not what it is in this pod.
+bool SocketOpener::isOwn(const InetAddress& address) const {
+  return !address.isAny() && address.address == compiler_.state.ownAddress && !compiler_.wake.oldAddress.isGiven();
+}
 
 // A tape does not know the pod that it will run in, but the pod does.
 void SocketOpener::putOwnAddress(uint64_t at) {

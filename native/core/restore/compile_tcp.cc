@@ -28,6 +28,7 @@ uint16_t portOf(const std::string& saved) {
 }  // namespace
 
 void SocketOpener::openConnections() {
+  openKept();
   for (uint32_t index = 0; index < compiler_.state.files.size(); index++) {
     if (slotAt(index).number >= 0) continue;
     FileKind kind = kindOf(fileAt(index));

@@ -76,7 +76,7 @@ bool LazyMemory::contains(uint64_t address) const {
 LazyMemory planLazyMemory(const Compiler& compiler, const Process& process) {
   LazyMemory lazy;
   // The configurator runs before anybody fills.
-  if (compiler.purpose != Purpose::Restore || compiler.tellVariables || compiler.fills.size() >= kMaxFillProcesses) return lazy;
+  if (compiler.purpose != Purpose::Restore || compiler.wake.tellVariables || compiler.fills.size() >= kMaxFillProcesses) return lazy;
   Extents missing;
   auto run = process.runs.begin();
   bool inGroup = false;

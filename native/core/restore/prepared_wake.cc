@@ -1,5 +1,7 @@
 #include "core/restore/prepared_wake.h"
 
+#include <net/if.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -7,6 +9,7 @@
 #include "core/fill/filler.h"
 #include "core/fill/filler_message.h"
 #include "core/image/image.h"
+#include "core/pod/thread_namespace.h"
 #include "core/restore/cloneable.h"
 #include "core/restore/mapped_files.h"
 #include "core/restore/nursery.h"
@@ -32,18 +35,26 @@ struct SocketPair {
 
 }  // namespace
 
-PreparedWake::PreparedWake(std::shared_ptr<Image> image, bool tellVariables) : image_(std::move(image)) {
+PreparedWake::PreparedWake(std::shared_ptr<Image> image, WakeOptions wake) : image_(std::move(image)) {
   // Nothing can be called in a program that was saved in the middle of computing: it keeps the variables that it had.
   auto canBeTold = [](const Process& process) { return process.zombie || wasAtRest(process); };
   const std::vector<Process>& processes = image_->state().processes;
-  tellVariables = tellVariables && std::all_of(processes.begin(), processes.end(), canBeTold);
-  std::unique_ptr<Compiled> compiled = compileImage(image_->state(), Purpose::Restore, image_->pageBytes(), readWorkingSet(image_->directory()), tellVariables);
+  wake.tellVariables = wake.tellVariables && std::all_of(processes.begin(), processes.end(), canBeTold);
+  std::unique_ptr<Compiled> compiled = compileImage(image_->state(), Purpose::Restore, image_->pageBytes(), readWorkingSet(image_->directory()), wake);
   steps_ = compiled->region.steps();
   regionBase_ = compiled->region.base();
   regionBytes_ = compiled->region.size();
   header_ = compiled->region.headerAddress();
   tape_ = UniqueFd(compiled->region.toMemfd("appshot-restore"));
   if (!compiled->fills.empty()) plans_ = writePlans(compiled->fills);
+}
+
+std::unique_ptr<PreparedWake> PreparedWake::with(WakeOptions options, const Pod& pod) const {
+  if (options.oldAddress.isGiven()) {
+    InNamespaces inPod(pod.initPidfd.get(), CLONE_NEWNET);
+    options.oldAddress.interface = static_cast<int>(::if_nametoindex("eth0"));
+  }
+  return std::make_unique<PreparedWake>(image_, options);
 }
 
 Restored PreparedWake::restore(const Pod& pod) const {

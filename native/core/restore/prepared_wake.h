@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/restore/wake_options.h"
 #include "core/restore/restore.h"
 #include "core/sys/unique_fd.h"
 
@@ -14,9 +15,11 @@ namespace appshot {
 // open; good for any number of restores.
 class PreparedWake {
  public:
-  // `tellVariables`: the programs come back with other variables than they were saved with; these are set first, all memory being
-  // there. Throws Error `unsupported-state`, `environment-mismatch`.
-  explicit PreparedWake(std::shared_ptr<Image> image, bool tellVariables = false);
+  // Throws Error `unsupported-state`, `environment-mismatch`.
+  explicit PreparedWake(std::shared_ptr<Image> image, WakeOptions wake = {});
+
+  // The same with these options, for this pod: another tape, which takes a millisecond.
+  std::unique_ptr<PreparedWake> with(WakeOptions options, const Pod& pod) const;
 
   const Image& image() const { return *image_; }
 

@@ -23,6 +23,9 @@ const State& imageState(const Image& image);
 const std::string& imageMeta(const Image& image);                  // what SnapshotRequest::meta was
 std::string describeImage(const Image& image);                      // JSON for `inspect`
 
+// The address under which the instance's connections to the outside go on; 0 when it has none.
+in_addr addressOfConnections(const Image& image);
+
 // A clone that has its processes and waits: nothing of it has run, no clock of it goes, and it is nobody yet. It ends with its pod.
 class Embryo {
  public:

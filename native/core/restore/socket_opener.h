@@ -59,6 +59,13 @@ class SocketOpener : public Opening {
   void writeAll(Slot from, const std::string& contents);
   void settleTcp(uint32_t index);
 
+  // compile_kept.cc
+  void openKept();
+  void repair(uint32_t index);
+  void fillRepaired(Slot slot, int queue, const std::string& contents, size_t count);
+  void setSequence(Slot slot, int queue, uint32_t next);
+  void takeOldAddress();
+
   // compile_queues.cc
   void refill(uint32_t index);
   void send(const QueuedMessage& message, Slot from, uint64_t to, size_t toBytes);

@@ -69,6 +69,7 @@ class FileCollector {
   void resolveUnix();
   void resolveTcp();
   void resolveHalf(uint32_t index);
+  void keepOutside(uint32_t index);
   std::string onItsWay(uint32_t from, uint32_t to) const;
   uint32_t objectNumber(uint64_t inode);
 

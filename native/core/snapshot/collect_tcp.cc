@@ -1,4 +1,5 @@
 // The part of FileCollector that knows TCP.
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -12,14 +13,14 @@
 #include "core/snapshot/inet_address.h"
 #include "core/snapshot/socket_reading.h"
 #include "core/snapshot/tcp_repair.h"
-#include "core/sys/error.h"
+#include "core/sys/sys.h"
 
 namespace appshot {
 
 namespace {
 
 // The kernel's states of a connection (include/net/tcp_states.h).
-enum State : uint8_t { kFinWait1 = 4, kFinWait2 = 5, kSynSent = 2, kClosed = 7, kCloseWait = 8, kLastAck = 9, kListening = 10, kClosing = 11 };
+enum State : uint8_t { kFinWait1 = 4, kFinWait2 = 5, kSynSent = 2, kClosed = 7, kEstablished = 1, kCloseWait = 8, kLastAck = 9, kListening = 10, kClosing = 11 };
 
 bool sendsNoMore(uint8_t state) { return state == kFinWait1 || state == kFinWait2 || state == kClosing || state == kLastAck; }
 bool peerSendsNoMore(uint8_t state) { return state == kCloseWait || state == kClosing || state == kLastAck; }
@@ -73,6 +74,7 @@ void FileCollector::resolveTcp() {
   for (const auto& [ends, index] : byEnds) {
     OpenFile& file = state_.files[index];
     bool isInside = ends.second.isLoopback() || ends.second.address == state_.ownAddress;
+    if (!isInside) keepOutside(index);
     if (!isInside || ends.first == ends.second) continue;
     auto peer = byEnds.find({ends.second, ends.first});
     if (peer == byEnds.end()) {
@@ -98,6 +100,40 @@ void FileCollector::resolveHalf(uint32_t index) {
   }
   file.kind = static_cast<uint32_t>(FileKind::TcpEnded);
   file.tcpEnd = kTcpReset;
+}
+
+// Established to somebody outside, who is not to notice. What he sends from now on gets no answer, so that he sends it again.
+void FileCollector::keepOutside(uint32_t index) {
+  int fd = opened_[index].here.get();
+  if (!course_.ends || !course_.keepsOutside || infoOf(fd).tcpi_state != kEstablished) return;
+  course_.silence->begin();
+  OpenFile& file = state_.files[index];
+  TcpConnection& tcp = file.tcp;
+  {
+    TcpRepair repair(fd);
+    Unacknowledged sent = repair.unacknowledged(false);
+    tcp_info info = infoOf(fd);
+    int unsent = 0;
+    ::ioctl(fd, SIOCOUTQNSD, &unsent);
+    do {
+      tcp.receiveNext = repair.sequence(TCP_RECV_QUEUE);
+      file.contents = repair.received();
+    } while (repair.sequence(TCP_RECV_QUEUE) != tcp.receiveNext);
+    tcp.sendNext = sent.first + static_cast<uint32_t>(sent.bytes.size());
+    tcp.outgoing = std::move(sent.bytes);
+    tcp.unsent = static_cast<uint32_t>(unsent);
+    tcp.segment = socketOption(fd, IPPROTO_TCP, TCP_MAXSEG, 0u);
+    tcp.sendScale = info.tcpi_snd_wscale;
+    tcp.receiveScale = info.tcpi_rcv_wscale;
+    tcp.options = info.tcpi_options;
+    tcp.timestamp = socketOption(fd, IPPROTO_TCP, TCP_TIMESTAMP, 0u);
+    auto window = socketOption(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, tcp_repair_window{});
+    tcp.window = {window.snd_wl1, window.snd_wnd, window.max_window, window.rcv_wnd, window.rcv_wup};
+  }
+  // Gone in the meantime: a reset that came with the last packets.
+  if (infoOf(fd).tcpi_state != kEstablished) return;
+  tcp.kept = true;
+  course_.keptOutside.emplace_back(sysFd("hold a connection", [&] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 3); }));
 }
 
 // All that is on its way from one end to the other: what the receiver has not read, and what the sender keeps because the window

@@ -82,7 +82,8 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   const Pod& pod = *request.pod;
   SnapshotResult result;
   PhaseClock clock(result.phases);
-  Course course{.ends = !request.keepRunning};
+  Silence silence(request.silence);
+  Course course{.ends = !request.keepRunning, .keepsOutside = request.keepOutside, .silence = &silence};
   // Once something was taken from the instance, a visitor waits until it is back.
   GoOn goOn = [&] { return course.hasTaken || !(request.cancel && request.cancel->load()); };
   if (podProcesses(pod).empty()) throw Error("not-found", "pod " + pod.name + " has no process");
@@ -146,6 +147,9 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
   if (!request.keepRunning) {
     beforeEnd();
+    silence.letGo();
+    for (const UniqueFd& connection : course.keptOutside) endSilently(connection.get());
+    result.keepsAddress = !course.keptOutside.empty();
     tree->kill();
     clock.done("end");
   }

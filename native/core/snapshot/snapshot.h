@@ -26,6 +26,10 @@ struct SnapshotRequest {
   Surroundings surroundings;             // for the classes of its resources
   // The image that the instance was woken from, if it was: what its first requests touched goes into the new one as a hint.
   std::string wokenFrom;
+  // Established connections to the outside are saved, and their peers not told of the end. Then `silence` has to be given, which
+  // keeps packets away from the pod and lets them through again.
+  bool keepOutside = false;
+  std::function<void(bool silent)> silence;
   // Set by another thread when a visitor came: the snapshot is given up and the processes run on.
   const std::atomic<bool>* cancel = nullptr;
 };
@@ -33,6 +37,7 @@ struct SnapshotRequest {
 struct SnapshotResult {
   bool cancelled = false;
   uint64_t bytes = 0;          // of the image
+  bool keepsAddress = false;   // it has connections that go on only under the pod's address
   double stoppedUs = 0;        // how long no process of the pod could run, or could not have been let run on at once
   PhasesUs phases;
 };

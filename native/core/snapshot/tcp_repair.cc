@@ -15,6 +15,10 @@ namespace {
 constexpr int kOn = 1, kOffWithoutProbe = -1;  // TCP_REPAIR_ON, TCP_REPAIR_OFF_NO_WP
 }
 
+void endSilently(int fd) {
+  sys("keep a TCP connection quiet", [&] { return ::setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &kOn, sizeof kOn); });
+}
+
 TcpRepair::TcpRepair(int fd) : fd_(fd), reuse_(socketOption(fd, SOL_SOCKET, SO_REUSEADDR, 0)) {
   sys("look into a TCP connection", [&] { return ::setsockopt(fd_, IPPROTO_TCP, TCP_REPAIR, &kOn, sizeof kOn); });
 }

@@ -34,4 +34,7 @@ class TcpRepair {
   int reuse_;
 };
 
+// From now on the connection ends without a word to its peer, whoever closes it last.
+void endSilently(int fd);
+
 }  // namespace appshot

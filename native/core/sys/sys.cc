@@ -72,6 +72,12 @@ std::vector<std::string> listDirectory(const std::string& path) {
   return names;
 }
 
+double timeOfDayUs() {
+  timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
 double monotonicUs() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);

@@ -42,5 +42,7 @@ std::vector<std::string> listDirectory(const std::string& path);
 
 // CLOCK_MONOTONIC in microseconds.
 double monotonicUs();
+// Microseconds since 1970.
+double timeOfDayUs();
 
 }  // namespace appshot

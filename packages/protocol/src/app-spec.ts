@@ -76,6 +76,11 @@ export const AppSpec = z.strictObject({
   /** What clones share and what each gets of its own: docs/rules.md. */
   rules: z.string().default(''),
   clone: CloneSpec.prefault({}),
+  /**
+   * What becomes of established connections to the outside when an instance sleeps: kept, if it comes back under the same address
+   * (`auto`: within 15 minutes, `keep`: within a day), or ended at once.
+   */
+  connections: z.enum(['auto', 'keep', 'reset']).default('auto'),
   volumes: z.array(z.string().regex(/^\/[^:]*:\/[^:]*$/, 'HOST-PATH:PATH, both absolute')).default([]),
 });
 export type AppSpec = z.infer<typeof AppSpec>;

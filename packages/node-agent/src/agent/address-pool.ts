@@ -29,6 +29,8 @@ export class AddressPool {
   /** In use, and no more in the engine's list. */
   readonly #withdrawn = new Set<string>();
   readonly #toRelease = new Set<string>();
+  /** The engine knows what the registry knows of this node. */
+  #told = false;
   #syncing: Promise<void> | null = null;
   #again = false;
   #timer: NodeJS.Timeout | undefined;
@@ -57,11 +59,15 @@ export class AddressPool {
     this.#syncSoon();
   }
 
-  /** The instance with this address is no more. */
-  end(ip: string): void {
+  /**
+   * The instance with this address is no more.
+   * @param stays it sleeps and may come back under it: the engine keeps the address for it, and this node its lease
+   */
+  end(ip: string, stays = false): void {
     if (!this.#inUse.delete(ip)) return;
     // Not withdrawn yet: the engine may have made it another pod's address already, so it stays with this node.
-    (this.#withdrawn.delete(ip) ? this.#toRelease : this.#free).add(ip);
+    const wasWithdrawn = this.#withdrawn.delete(ip);
+    (wasWithdrawn && !stays ? this.#toRelease : this.#free).add(ip);
     this.#syncSoon();
   }
 
@@ -100,7 +106,8 @@ export class AddressPool {
     const { engine, node, registry, podsReady } = this.#parts;
     await this.#fill();
     const withdrawing = [...this.#inUse];
-    await engine.configure({ addresses: [...this.#free], podsReady, node });
+    await engine.configure({ addresses: [...this.#free], podsReady, node, noOthers: !this.#told });
+    this.#told = true;
     for (const ip of withdrawing) if (this.#inUse.has(ip)) this.#withdrawn.add(ip);
     const releasing = [...this.#toRelease];
     if (releasing.length === 0) return;

@@ -25,6 +25,7 @@ export function launchSpecOf(spec: AppSpec, aid: Aid, uid: number): LaunchSpec {
       return { host, path: inside };
     }),
     port: spec.port,
+    connections: spec.connections,
     ...(spec.ready.http === undefined ? {} : { readyPath: spec.ready.http }),
     readyWithinMs: spec.ready.withinMs,
     memoryMb: spec.resources.memoryMb,

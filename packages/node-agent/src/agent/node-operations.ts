@@ -170,7 +170,7 @@ export class NodeOperations {
     const take = () => metrics.time('snapshot', () => engine.snapshot(aid, { keepRunning, image, template: keepRunning }));
     const taken = await (keepRunning ? take() : residents.ending(aid, take));
     if (taken.cancelled) throw cancelledSnapshot(aid);
-    if (!keepRunning) await residents.ended(aid);
+    if (!keepRunning) await residents.ended(aid, taken.keepsAddress);
     metrics.stoppedFor(taken.stoppedMs);
     await this.#registerImage(aid, taken.image, taken.bytes);
     return { image: taken.image, bytes: taken.bytes, stoppedMs: taken.stoppedMs, phases: taken.phases };

@@ -43,16 +43,19 @@ export class Residents {
     this.#parts.logs.follow(aid);
   }
 
-  /** The instance is no more, as was wanted. */
-  async ended(aid: Aid): Promise<void> {
+  /**
+   * The instance is no more, as was wanted.
+   * @param keepsAddress it sleeps with connections that go on under its address
+   */
+  async ended(aid: Aid, keepsAddress = false): Promise<void> {
     const resident = this.#residents.get(aid);
     this.#residents.delete(aid);
-    if (resident !== undefined) this.#letGo(resident);
+    if (resident !== undefined) this.#letGo(resident, keepsAddress);
     await this.#parts.logs.finish(aid);
   }
 
-  #letGo({ ip, app }: Resident): void {
-    this.#parts.addresses.end(ip);
+  #letGo({ ip, app }: Resident, keepsAddress = false): void {
+    this.#parts.addresses.end(ip, keepsAddress);
     if (app !== undefined && !this.hasApp(app)) this.#parts.zygotes.release(app);
   }
 

@@ -23,6 +23,19 @@ export interface LaunchSpec {
   /** What clones share and what each gets of its own; tags in `command` and `env` are resolved, too. */
   readonly rules?: readonly Rule[];
   readonly clone?: Partial<CloneSpec>;
+  /** What becomes of connections to the outside when it sleeps; `auto` without it. */
+  readonly connections?: 'auto' | 'keep' | 'reset';
+}
+
+export interface EngineSettings {
+  /** That pods may have, beside those in use. */
+  readonly addresses: readonly string[];
+  /** How many pods are kept ready. */
+  readonly podsReady: number;
+  /** What this node is called. */
+  readonly node?: string;
+  /** Addresses that are kept for instances that sleep with connections are given up where they are not among these. */
+  readonly noOthers?: boolean;
 }
 
 /** What runs after launch, restore or clone. */
@@ -44,6 +57,8 @@ export interface SnapshotTaken {
   readonly bytes: number;
   readonly stoppedMs: number;
   readonly phases: Phases;
+  /** It has connections to the outside that go on if it wakes under the address that it had; the engine keeps that free for it. */
+  readonly keepsAddress: boolean;
   /** True when cancelSnapshot came in time: the instance runs on and there is no image. */
   readonly cancelled: boolean;
 }
@@ -103,8 +118,7 @@ export interface Engine {
   inspect(id: string): Promise<Record<string, unknown>>;
   /** Answers in both directions: by virtual id, or by system id. */
   rids(query: ResourceIdQuery): Promise<ResourceIdRow[]>;
-  /** Sets the addresses that pods may use and how many are kept ready. */
-  configure(options: { addresses: readonly string[]; podsReady: number; node?: string }): Promise<void>;
+  configure(options: EngineSettings): Promise<void>;
   onEvent(listener: (event: EngineEvent) => void): void;
   close(): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { Engine, EngineEvent, ImageRow, InstanceRow, LaunchSpec, ProcessRow, ResourceIdQuery, ResourceIdRow, Running, SnapshotTaken } from './engine.js';
+import type { Engine, EngineEvent, EngineSettings, ImageRow, InstanceRow, LaunchSpec, ProcessRow, ResourceIdQuery, ResourceIdRow, Running, SnapshotTaken } from './engine.js';
 import { KeeperLink } from './keeper-link.js';
 
 /** The engine over a connection to its keeper. */
@@ -79,7 +79,7 @@ export class KeeperEngine implements Engine {
     return (await this.#link.call<{ rids: ResourceIdRow[] }>('rids', { ...query })).rids;
   }
 
-  async configure(options: { addresses: readonly string[]; podsReady: number; node?: string }): Promise<void> {
+  async configure(options: EngineSettings): Promise<void> {
     await this.#link.call('configure', { ...options });
   }
 

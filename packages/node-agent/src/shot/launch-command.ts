@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { CloneSpec, parseRules, type Rule } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { LaunchSpec } from '../engine/engine.js';
 import { afterDashes } from './after-dashes.js';
 import { numberBetween } from './number-between.js';
@@ -26,6 +26,7 @@ interface LaunchOptions extends CommonOptions {
   readonly cloneHook?: string;
   readonly cloneWithin?: number;
   readonly duplicateRandomness?: true;
+  readonly connections: NonNullable<LaunchSpec['connections']>;
 }
 
 export function addLaunchCommand(program: Command): void {
@@ -46,6 +47,7 @@ export function addLaunchCommand(program: Command): void {
     .option('--clone-hook <path>', 'ask a fresh clone for this path before it counts as running')
     .option('--clone-within <ms>', 'how long a clone may take to be itself', numberBetween(10, 60_000))
     .option('--duplicate-randomness', 'clone also programs whose random numbers cannot be renewed')
+    .addOption(new Option('--connections <what>', 'what becomes of connections to the outside when it sleeps').choices(['auto', 'keep', 'reset']).default('auto'))
     // What follows the program's name belongs to the program.
     .passThroughOptions()
     .action(async (command: string[], options: LaunchOptions) => {
@@ -55,9 +57,9 @@ export function addLaunchCommand(program: Command): void {
 }
 
 function specOf(command: readonly string[], options: LaunchOptions): LaunchSpec {
-  const { aid, user, volume, env, cwd, port, ready, within, memory, cpus } = options;
+  const { aid, user, volume, env, cwd, port, ready, within, memory, cpus, connections } = options;
   return {
-    aid, command, env, cwd: path.resolve(cwd), volumes: volume, readyWithinMs: within,
+    aid, command, env, cwd: path.resolve(cwd), volumes: volume, readyWithinMs: within, connections,
     ...(user === undefined ? {} : { user }),
     ...(port === undefined ? {} : { port }),
     ...(ready === undefined ? {} : { readyPath: ready }),

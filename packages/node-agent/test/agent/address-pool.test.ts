@@ -35,6 +35,14 @@ test('an address that an instance had leaves the engine before the instance ends
   await waitUntil(async () => !(await registry.ips.heldBy('n1')).includes(ip));
   t.false((await registry.ips.lease('n2', 20)).includes(ip));
 
+  // One that sleeps with connections: its address stays leased, and the engine keeps it.
+  const kept = engine.addresses[0] as string;
+  pool.take(kept);
+  await waitUntil(() => !engine.addresses.includes(kept));
+  pool.end(kept, true);
+  await waitUntil(() => engine.addresses.includes(kept));
+  t.true((await registry.ips.heldBy('n1')).includes(kept));
+
   // A new agent of the node: what it held is free, but for what runs.
   const { pool: next, engine: nextEngine } = await poolOf('n1', registry);
   await pool.close(false);

@@ -81,6 +81,12 @@ test('a port is exposed over TCP, on a farm port if one is wished for; UDP is re
   t.like(problemsOf(`${least}expose:\n  - port: 53\n  - port: 53\n`)[0], { line: 7, path: 'expose[1].port', problem: '53 is named twice' });
 });
 
+test('what becomes of connections is auto, keep or reset', (t) => {
+  t.is(parseAppFile(least, '/').spec.connections, 'auto');
+  t.is(parseAppFile(`${least}connections: reset\n`, '/').spec.connections, 'reset');
+  t.like(problemsOf(`${least}connections: drop\n`)[0], { line: 5, path: 'connections', allowed: 'one of auto, keep, reset' });
+});
+
 test('broken YAML and doubled keys are refused with their line', (t) => {
   t.is(problemsOf('name: a\nhosts: [a\n')[0]?.line, 3);
   t.like(problemsOf('name: a\nport: 1\nport: 2\n')[0], { line: 3, problem: 'Map keys must be unique' });
