@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -21,7 +22,7 @@ function appFile(name: string, expose: string): string {
   const file = path.join(dir, 'site.yaml');
   writeFileSync(file, [
     `name: ${name}`, 'command: [redis-server, --port, "6379", --protected-mode, "no", --appendonly, "no"]', 'port: 6379',
-    `expose: [${expose}]`, 'scale: { max: 1, concurrency: 200, idleMs: 700 }', '',
+    expose === '' ? `hosts: [${name}.localhost]` : `expose: [${expose}]`, 'scale: { max: 1, concurrency: 200, idleMs: 700 }', '',
   ].join('\n'));
   return file;
 }
@@ -31,8 +32,8 @@ class RedisTalk {
   readonly #socket: net.Socket;
   #received = '';
 
-  constructor(port: number) {
-    this.#socket = net.connect(port, '127.0.0.1').on('data', (chunk) => { this.#received += String(chunk); }).on('error', () => undefined);
+  constructor(port: number, host = '127.0.0.1') {
+    this.#socket = net.connect(port, host).on('data', (chunk) => { this.#received += String(chunk); }).on('error', () => undefined);
   }
 
   async ask(command: string): Promise<string> {
@@ -57,6 +58,12 @@ async function askOnce(command: string): Promise<string> {
   }
 }
 
+interface DeployedApp { readonly spec: { readonly name: string; readonly expose: readonly { readonly port: number; readonly farmPort: number }[] } }
+
+async function exposedBy(name: string): Promise<DeployedApp['spec']['expose']> {
+  return (await farm.ask<DeployedApp[]>('/apps')).find(({ spec }) => spec.name === name)?.spec.expose ?? [];
+}
+
 test.serial('a redis-server behind a farm port sleeps when no connection is open, and a connection wakes it with its memory', async (t) => {
   await farm.deploy(appFile('cache', `{ port: 6379, farmPort: ${farmPort} }`));
   const talk = new RedisTalk(farmPort);
@@ -69,6 +76,19 @@ test.serial('a redis-server behind a farm port sleeps when no connection is open
   talk.close();
   await farm.untilAll('cache', 'asleep');
   t.regex(await askOnce('GET color'), /green$/);
+});
+
+test.serial('a connection past the gateway goes on over a sleep, when the instance comes back to its address', async (t) => {
+  t.regex(await askOnce('GET color'), /green$/);
+  const { ip } = await farm.instanceOf('cache');
+  t.truthy(ip);
+  const direct = new RedisTalk(6379, ip!);
+  t.is(await direct.ask('CLIENT SETNAME me'), '+OK');
+  await farm.untilAll('cache', 'asleep');
+  t.regex(await askOnce('GET color'), /green$/);
+  t.is((await farm.instanceOf('cache')).ip, ip);
+  t.regex(await direct.ask('CLIENT GETNAME'), /me$/);
+  direct.close();
 });
 
 test.serial('fifty connections to it while it sleeps are all answered, by one restore', async (t) => {
@@ -102,4 +122,40 @@ test.serial('a farm port of another app is refused with its line, UDP by name, a
   t.is(udp.status, 1);
   t.regex(udp.stderr, /line 4: expose\[0\]\.protocol: "udp" .*tcp/);
   t.deepEqual((await farm.ask<{ spec: { name: string } }[]>('/apps')).map(({ spec }) => spec.name), ['cache']);
+});
+
+test.serial('a farm port that another program has is refused by name; one that the farm chooses is passed over', async (t) => {
+  const foreign = net.createServer().listen(0, '127.0.0.1');
+  await once(foreign, 'listening');
+  t.teardown(() => void foreign.close());
+  const { port } = foreign.address() as net.AddressInfo;
+  const refused = await farm.appshot('deploy', appFile('blocked', `{ port: 6379, farmPort: ${port} }`));
+  t.is(refused.status, 1);
+  t.regex(refused.stderr, new RegExp(`line 4: the farm port ${port} is in use by .* \\(pid ${process.pid}\\)`));
+  t.deepEqual((await farm.ask<{ spec: { name: string } }[]>('/apps')).map(({ spec }) => spec.name), ['cache']);
+
+  await farm.deploy(appFile('chosen', '{ port: 6379 }'));
+  const chosen = (await exposedBy('chosen'))[0]!.farmPort;
+  t.is((await farm.appshot('remove', 'chosen')).status, 0);
+  const other = net.createServer();
+  t.teardown(() => void other.close());
+  await waitUntil(() => new Promise((resolve) => other.once('error', () => resolve(false)).listen(chosen, '127.0.0.1', () => resolve(true))), { withinMs: 20_000, everyMs: 100, what: 'the port to be closed' });
+  await farm.deploy(appFile('chosen', '{ port: 6379 }'));
+  t.not((await exposedBy('chosen'))[0]!.farmPort, chosen);
+  t.is((await farm.appshot('remove', 'chosen')).status, 0);
+});
+
+test.serial('an app that exposes nothing any more gives its farm port back, and takes it again when it is rolled back', async (t) => {
+  await farm.deploy(appFile('cache', ''));
+  t.deepEqual(await exposedBy('cache'), []);
+  await waitUntil(() => askOnce('PING').then(() => false, () => true), { withinMs: 20_000, what: 'the port to be closed' });
+  await farm.deploy(appFile('heir', `{ port: 6379, farmPort: ${farmPort} }`));
+  t.is(await askOnce('PING'), '+PONG');
+  const refused = await farm.appshot('rollback', 'cache');
+  t.is(refused.status, 1);
+  t.regex(refused.stderr, new RegExp(`the farm port ${farmPort} belongs to the app "heir"`));
+  t.is((await farm.appshot('remove', 'heir')).status, 0);
+  t.is((await farm.appshot('rollback', 'cache')).status, 0);
+  t.like((await exposedBy('cache'))[0], { farmPort });
+  await waitUntil(() => askOnce('PING').then((text) => text === '+PONG', () => false), { withinMs: 20_000, what: 'the port to be back' });
 });

@@ -1,4 +1,4 @@
-import { drain, instanceRestored } from '@appshot/protocol';
+import { type BlockedPort, checkPorts, drain, instanceRestored } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import { type Bus, Closer, FarmError, type Logger, type Metrics } from '@appshot/runtime';
 import type { GatewayConfig } from './config.js';
@@ -47,7 +47,7 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
   } });
   const ledger = new Ledger(reporter);
   const holding = new Holding(config, { wake: (site) => waker.wake(site), heldChanged: (site) => ledger.heldChanged(site) });
-  const ports = new FarmPorts({ options: { ...config, host: hostOf(config) }, holding, ledger, logger });
+  const ports = new FarmPorts({ options: { ...config, host: hostOf(config) }, holding, ledger, logger, onChange: (app, port, isOpen) => tellOfPort({ registry, logger, id }, { app, port, isOpen }) });
   const path = new RequestPath({ config, routes, ledger, holding, metrics: new GatewayMetrics(metrics, sites, (site) => ports.openOf(site)) });
   const follower = new RouteFollower(registry, routes, { logger, options: { limits: config, unconfirmedForMs: config.unconfirmedForMs, onChange: (site) => path.siteChanged(site) }, onRoute: (site, exposed) => ports.set(site, exposed) });
   const heartbeat = new Heartbeat(registry, config, logger);
@@ -63,6 +63,8 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
       return site === undefined ? { kind: 'drained' as const } : drainLane(site, { aid, epoch, withinMs });
     });
     closer.add('drain calls', () => drains.stop());
+    const checks = await bus.serve(checkPorts(id), async ({ farmPorts }) => ({ blocked: await ports.blockedOf(farmPorts) }));
+    closer.add('port calls', () => checks.stop());
     const agents = await bus.subscribe(instanceRestored, ({ app, aid, ...restored }) => routes.get(app)?.restored(aid, restored, performance.now()));
     closer.add('news of agents', () => agents.stop());
     closer.add('heartbeat', () => heartbeat.close());
@@ -83,6 +85,14 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
 /** Where farm ports are opened: where visitors come in, unless it is said. */
 function hostOf({ exposeHost, http }: GatewayConfig): string {
   return exposeHost ?? http.slice(0, http.lastIndexOf(':')).replace(/^\[|\]$/g, '');
+}
+
+/** The history of the farm says of a port that its visitors stand before a closed door. */
+function tellOfPort({ registry, logger, id }: Pick<GatewayParts, 'registry' | 'logger'> & { id: string }, { app, port, isOpen }: { app: string; port: BlockedPort; isOpen: boolean }): void {
+  const { farmPort, owner } = port;
+  const because = isOpen ? `the farm port ${farmPort} is open again` : `the farm port ${farmPort} cannot be opened: it is in use${owner === null ? '' : ` by ${owner}`}`;
+  const event = { at: Date.now(), type: isOpen ? 'port-opened' as const : 'port-blocked' as const, app, aid: null, node: null, because, facts: { farmPort, owner, gateway: id } };
+  registry.events.append(event).catch((err: unknown) => logger.warn({ err, event }, 'an event could not be written'));
 }
 
 /** Visitors who still wait for an instance are told a little before everything is cut. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { AppSpec, drain, instanceRestored, type WakeReply } from '@appshot/protocol';
+import { AppSpec, checkPorts, drain, instanceRestored, type WakeReply } from '@appshot/protocol';
 import { waitUntil } from '@appshot/runtime';
 import { freePort } from '@appshot/runtime/testing';
 import test from 'ava';
@@ -156,6 +156,26 @@ test('who cannot be served is reset: the app cannot be woken; a silent connectio
   const socket = await dial(silent.farmPort);
   socket.on('end', () => socket.end());
   t.is(await closeOf(socket), 'end');
+});
+
+test('a port that another program has is named with that program, told of once, and opened when it is free', async (t) => {
+  const foreign = createServer().listen(0, '127.0.0.1');
+  await once(foreign, 'listening');
+  const farmPort = (foreign.address() as { port: number }).port;
+  const app = `foreign${farmPort}`;
+  await farm.registry.apps.put(AppSpec.parse({ name: app, command: ['x'], cwd: '/', port: 80, expose: [{ port: 80, farmPort }] }), Date.now());
+  const events = async () => (await farm.registry.events.read()).map(({ event }) => event).filter((event) => event.app === app);
+  await waitUntil(async () => (await events()).length > 0, { withinMs: 20_000, what: 'the event' });
+  const [blocked] = await events();
+  t.like(blocked, { type: 'port-blocked', facts: { farmPort } });
+  t.regex(blocked!.because, new RegExp(`^the farm port ${farmPort} cannot be opened: it is in use by .* \\(pid ${process.pid}\\)$`));
+  const free = await freePort();
+  const { blocked: found } = await farm.bus.call(checkPorts(gateway.id), { farmPorts: [farmPort, free] });
+  t.deepEqual(found.map((one) => one.farmPort), [farmPort]);
+  foreign.close();
+  await waitUntil(async () => (await events()).length === 2, { withinMs: 20_000, what: 'the other event' });
+  t.like((await events())[1], { type: 'port-opened' });
+  t.deepEqual((await farm.bus.call(checkPorts(gateway.id), { farmPorts: [farmPort] })).blocked, []);
 });
 
 test('an open connection keeps a drain busy; a gateway that ends lets it finish, then cuts it, and the next one has the port', async (t) => {

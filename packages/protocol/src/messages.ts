@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { AppSpec } from './app-spec.js';
 import { WireError } from './errors.js';
 import { Aid, AppName, Epoch, Millis, RoleId } from './ids.js';
-import { Endpoint, NodeLoad, Phases } from './records.js';
+import { BlockedPort, Endpoint, NodeLoad, Phases } from './records.js';
 
 /** A call over NATS: a subject, what goes in, what comes back, and how long the caller waits. */
 export interface Call<Request extends z.ZodType, Reply extends z.ZodType> {
@@ -66,6 +66,14 @@ export type Traffic = z.infer<typeof Traffic>;
 export const traffic = { subject: 'appshot.traffic', body: Traffic } satisfies Notice<typeof Traffic>;
 
 // ---- scheduler -> gateway ------------------------------------------------------------------------------------------
+
+/** Which of these farm ports the gateway cannot open for an app, and who has them instead where that can be seen. */
+export const checkPorts = (gateway: string): typeof checkPortsCall => ({ ...checkPortsCall, subject: `appshot.gateway.${gateway}.check-ports` });
+const checkPortsCall = call(
+  'check-ports', 5_000,
+  z.object({ farmPorts: z.array(z.number().int().min(1).max(65_535)).max(1_000) }),
+  z.object({ blocked: z.array(BlockedPort) }),
+);
 
 /**
  * Stop sending to an instance. The gateway answers once nothing of it is in flight to that instance and its kept-alive

@@ -133,11 +133,20 @@ export const RouteChange = z.discriminatedUnion('kind', [
 export type RouteChange = z.infer<typeof RouteChange>;
 
 /** One line of `appshot events`. */
+/** A farm port that a program outside of the farm has. */
+export const BlockedPort = z.object({
+  farmPort: z.number().int(),
+  /** As `nginx (pid 812)`; null where it cannot be found. */
+  owner: z.string().nullable(),
+});
+export type BlockedPort = z.infer<typeof BlockedPort>;
+
 export const FarmEvent = z.object({
   at: Millis,
   type: z.enum([
     'deployed', 'removed', 'launched', 'woken', 'slept', 'cloned', 'parked', 'unparked', 'templated', 'retired', 'stopped',
     'shifted', 'rolled-back', 'drain-cancelled', 'failed', 'refused', 'adopted', 'lost', 'role-started', 'role-died',
+    'port-blocked', 'port-opened',
   ]),
   app: AppName.nullable(),
   aid: Aid.nullable(),

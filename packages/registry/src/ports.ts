@@ -11,7 +11,7 @@ export interface FarmPort {
   readonly port: number;
 }
 
-/** Which farm port belongs to which app. One that was given stays with its app until the app is removed. */
+/** Which farm port belongs to which app. One that was given stays with its app until it is released. */
 export class Ports {
   readonly #door: RedisDoor;
 
@@ -34,9 +34,9 @@ export class Ports {
     throw new FarmError('port-in-use', `the farm port ${farmPort} belongs to the app "${owner}"; choose another, or remove that app`, { facts: { farmPort: Number(farmPort), owner } });
   }
 
-  /** For an app that did not come to be; removing one frees its ports too. */
-  async release(app: string): Promise<void> {
-    const mine = await this.ofApp(app);
+  /** The app needs no farm ports but `kept`; removing an app frees its ports too. */
+  async release(app: string, { but: kept = [] }: { but?: readonly number[] } = {}): Promise<void> {
+    const mine = (await this.ofApp(app)).filter(({ farmPort }) => !kept.includes(farmPort));
     if (mine.length > 0) await this.#door.do('ports.release', (redis) => redis.hdel(keys.farmPorts, ...mine.map(({ farmPort }) => String(farmPort))));
   }
 

@@ -37,5 +37,8 @@ test('many who claim at once get a port each, and removing an app frees its port
   await registry.apps.put(specOf('b'), 1);
   await registry.apps.remove('b');
   await registry.ports.release('c');
+  const [kept] = await registry.ports.claim('a', exposing([81]), range);
+  await registry.ports.release('a', { but: [kept!.farmPort!] });
+  t.deepEqual(await registry.ports.ofApp('a'), [{ farmPort: kept!.farmPort!, app: 'a', port: 81 }]);
   t.deepEqual((await registry.ports.list()).map(({ app }) => app).sort(), ['a', 'd']);
 });

@@ -1,6 +1,4 @@
-import { createServer } from 'node:net';
-import { FarmError } from '@appshot/runtime';
-import { portOwner } from './port-owner.js';
+import { FarmError, portOwner, tryListen } from '@appshot/runtime';
 
 export interface HostPort { readonly host: string; readonly port: number }
 
@@ -22,13 +20,4 @@ export async function checkPortFree({ host, port }: HostPort, flag: string): Pro
     throw new FarmError('port-in-use', `port ${port} on ${host} is in use${owner === null ? '' : ` by ${owner}`}: give another by ${flag} HOST:PORT`, { facts: { port, owner } });
   }
   throw new FarmError('bad-request', `${flag} ${host}:${port} cannot be listened on: ${code}`);
-}
-
-/** Null when it worked, else the system's error code. */
-function tryListen(host: string, port: number): Promise<string | null> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-    probe.listen({ host, port }, () => probe.close(() => resolve(null)));
-  });
 }

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:net';
-import type { Logger } from '@appshot/runtime';
+import type { BlockedPort } from '@appshot/protocol';
+import { type Logger, portOwner, tryListen } from '@appshot/runtime';
 import type { Holding } from '../path/holding.js';
 import type { Ledger } from '../path/ledger.js';
 import type { Lane } from '../site/lane.js';
@@ -22,12 +23,16 @@ export interface FarmPortsParts {
   readonly holding: Holding;
   readonly ledger: Ledger;
   readonly logger: Logger;
+  /** A port could not be opened for some time, or was opened after all (`owner` null and `isOpen`). */
+  readonly onChange: (app: string, port: BlockedPort, isOpen: boolean) => void;
 }
 
 /** A port that somebody else has is tried again after this; another gateway of this machine may be about to end. */
 const retryMs = 500;
+/** Somebody is told after as many tries: 2 s. */
+const toldAfterTries = 5;
 
-interface Front { readonly site: Site; exposed: Exposed; readonly server: Server; retry: NodeJS.Timeout | undefined }
+interface Front { readonly site: Site; exposed: Exposed; readonly server: Server; retry: NodeJS.Timeout | undefined; failed: number }
 
 /** The farm's ports in front of apps' TCP ports: opened and closed as the routes say. */
 export class FarmPorts implements PassageOwner {
@@ -62,6 +67,18 @@ export class FarmPorts implements PassageOwner {
       if (front?.site === site) front.exposed = one;
       else this.#open(site, one);
     }
+  }
+
+  /** Those of `farmPorts` that are not open here and cannot be opened. */
+  async blockedOf(farmPorts: readonly number[]): Promise<BlockedPort[]> {
+    const { host } = this.#parts.options;
+    const looks = farmPorts.map(async (farmPort) => {
+      if (this.#fronts.get(farmPort)?.server.listening === true || (await tryListen(host, farmPort)) === null) return [];
+      // Opened here while it was tried.
+      if (this.#fronts.get(farmPort)?.server.listening === true) return [];
+      return [{ farmPort, owner: portOwner(farmPort) }];
+    });
+    return (await Promise.all(looks)).flat();
   }
 
   /** Lets nobody in any more; connections that are open may go on for `stopWithinMs`. */
@@ -105,12 +122,17 @@ export class FarmPorts implements PassageOwner {
     const before = this.#fronts.get(farmPort);
     if (before !== undefined) this.#shut(farmPort, before);
     const server = createServer({ allowHalfOpen: true });
-    const front: Front = { site, exposed, server, retry: undefined };
+    const front: Front = { site, exposed, server, retry: undefined, failed: 0 };
     server.maxConnections = maxConnections;
     server.on('connection', (visitor) => this.#enter(new Passage(this, visitor, { site, exposed: front.exposed })));
     server.on('error', (err) => {
-      this.#parts.logger.error({ err, app: site.app, farmPort }, 'a farm port cannot be opened; trying again');
+      if (front.failed === 0) this.#parts.logger.warn({ err, app: site.app, farmPort }, 'a farm port cannot be opened; trying again');
+      if (++front.failed === toldAfterTries) this.#parts.onChange(site.app, { farmPort, owner: portOwner(farmPort) }, false);
       front.retry = setTimeout(() => server.listen(farmPort, host), retryMs);
+    });
+    server.on('listening', () => {
+      if (front.failed >= toldAfterTries) this.#parts.onChange(site.app, { farmPort, owner: null }, true);
+      front.failed = 0;
     });
     this.#fronts.set(farmPort, front);
     server.listen(farmPort, host);

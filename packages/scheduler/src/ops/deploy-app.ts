@@ -3,6 +3,7 @@ import type { AppRecord, AppSpec, InstanceRecord } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { beginInstance } from './begin-instance.js';
+import { claimPorts, releasePorts, releasePortsAfter } from './farm-ports.js';
 import { becomeReady, prepareVersion } from './prepare-version.js';
 import { beginTrial, forgetFailures, switchTo } from './shift-traffic.js';
 
@@ -23,20 +24,21 @@ export interface DeployWish {
  * Deploys an app and waits until its first instance is ready. An app that is deployed already gets a new version beside the
  * old, with a template of its own; then requests go to it, and the old one goes, or both serve while it is on trial. A
  * version that does not become ready changes nothing.
- * @throws FarmError `host-taken`, `port-in-use` (a farm port), what the launch failed with, `unavailable` (another deploy of it takes too long)
+ * @throws FarmError `host-taken`, `port-in-use` (a farm port, which another app or another program has), what the launch failed with, `unavailable` (another deploy of it takes too long)
  */
 export async function deployApp(farm: Farm, wanted: AppSpec, { keepSame, percent }: DeployWish): Promise<AppRecord> {
   return whileDeploying(farm, wanted.name, async () => {
     const before = await farm.registry.apps.get(wanted.name);
-    const { exposeFirst: first, exposeLast: last } = farm.config;
-    const spec = { ...wanted, expose: await farm.registry.ports.claim(wanted.name, wanted.expose, { first, last }) };
+    const spec = await claimPorts(farm, wanted);
     const instances = await farm.registry.instances.ofApp(spec.name);
     const serves = instances.some((one) => one.version === before?.version && one.state !== 'failed' && one.state !== 'stopping');
     if (before === undefined) return deployFirst(farm, spec);
     if (keepSame && serves && isDeepStrictEqual(before.spec, spec)) return before;
-    await refuseTakenHosts(farm, spec);
-    const made = await prepareVersion(farm, spec, { because: 'deployed anew', from: null });
-    return percent === null ? switchTo(farm, made) : beginTrial(farm, before, made, percent);
+    return releasePortsAfter(farm, spec.name, async () => {
+      await refuseTakenHosts(farm, spec);
+      const made = await prepareVersion(farm, spec, { because: 'deployed anew', from: null });
+      return percent === null ? switchTo(farm, made) : beginTrial(farm, before, made, percent);
+    });
   });
 }
 
@@ -57,7 +59,7 @@ async function deployFirst(farm: Farm, spec: AppSpec): Promise<AppRecord> {
     return app;
   } catch (error) {
     await farm.registry.apps.remove(spec.name);
-    await farm.registry.ports.release(spec.name);
+    await releasePorts(farm, spec.name);
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 import type { AppRecord } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
+import { releasePortsAfter } from './farm-ports.js';
 import { growApp } from './grow-app.js';
 import { discard, type PreparedVersion } from './prepare-version.js';
 import { retireInstance } from './retire-instance.js';
@@ -37,6 +38,10 @@ export async function beginTrial(farm: Farm, current: AppRecord, made: PreparedV
  * @throws FarmError `not-found` (no such app), `illegal-transition` (none is on trial)
  */
 export async function shiftTraffic(farm: Farm, name: string, percent: number): Promise<AppRecord> {
+  return releasePortsAfter(farm, name, () => shift(farm, name, percent));
+}
+
+async function shift(farm: Farm, name: string, percent: number): Promise<AppRecord> {
   const app = await found(farm, name);
   const { trial } = app;
   if (trial === null) throw new FarmError('illegal-transition', `no version of ${name} is on trial; deploy one with a share of the requests (--percent) first`);
