@@ -4,7 +4,8 @@
  * A clone starts as an exact copy, and so would the random numbers that it gives: session ids, keys, UUIDs. So before its first
  * thread goes on, the restorer lets it run this library's entry, as a signal handler would run: it sets the variables that are
  * the clone's own, renews the random numbers of everything that it finds in the process, and confirms. The keeper gives a clone
- * no traffic before that.
+ * no traffic before that. A clone that is made in advance has its random numbers renewed then, and its variables set when it is
+ * known who it is.
  *
  * No thread waits for this: a program that is never cloned has one page more, and nothing else (ADR 0106). Like a signal handler,
  * the entry must not need a lock that the interrupted code holds; so a template is taken only while that thread waits in the
@@ -20,9 +21,10 @@
 #define PAGE ((struct ConfiguratorPage*)APPSHOT_CONFIGURATOR_ADDRESS)
 
 static int run(uint32_t task) {
-  if (setVariables()) return CONFIGURATOR_FAILED;
-  if (task == CONFIGURATOR_CLONE && (renewRandomNumbers() || renewNodejs())) return CONFIGURATOR_FAILED;
-  return renewPython() ? CONFIGURATOR_FAILED : CONFIGURATOR_CONFIRMED;
+  int isFirst = task == CONFIGURATOR_CLONE || task == CONFIGURATOR_AHEAD, isLast = task != CONFIGURATOR_AHEAD;
+  if (isLast && setVariables()) return CONFIGURATOR_FAILED;
+  if (isFirst && (renewRandomNumbers() || renewNodejs(task == CONFIGURATOR_AHEAD))) return CONFIGURATOR_FAILED;
+  return isLast && renewPython() ? CONFIGURATOR_FAILED : CONFIGURATOR_CONFIRMED;
 }
 
 __attribute__((used)) static void configure(void) {

@@ -11,8 +11,11 @@
 #define APPSHOT_CONFIGURATOR_MAGIC 0x3347464353505041ull /* "APPSCFG3" */
 
 enum { CONFIGURATOR_CONFIRMED = 1, CONFIGURATOR_FAILED = 2 };
-/* What there is to do: all of it in a clone; in an instance that comes back, only its variables. */
-enum { CONFIGURATOR_CLONE = 1, CONFIGURATOR_VARIABLES = 2 };
+/*
+ * What there is to do: all of it in a clone; what needs no variables, in one that is nobody yet; the rest when it is somebody, and
+ * in an instance that comes back.
+ */
+enum { CONFIGURATOR_CLONE = 1, CONFIGURATOR_VARIABLES = 2, CONFIGURATOR_AHEAD = 3 };
 
 struct ConfiguratorPage {
   uint64_t magic;

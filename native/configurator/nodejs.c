@@ -60,12 +60,25 @@ static const char kDrainUuids[] =
     "  for (let i = 0; i < 128; i++) crypto?.randomUUID();"
     "} catch {} })()";
 
-static void drainUuids(void* handle) {
+/* Whether a script of the program is being run further up the stack: then none may run before it has returned to the loop. */
+static int runsScript(Isolate isolate) {
+  Local (*trace)(Isolate, int, int) = (Local(*)(Isolate, int, int))findFunction("_ZN2v810StackTrace17CurrentStackTraceEPNS_7IsolateEiNS0_17StackTraceOptionsE");
+  int (*frames)(Local) = (int (*)(Local))findFunction("_ZNK2v810StackTrace13GetFrameCountEv");
+  struct V8 v8;
+  if (!trace || !frames || !findV8(&v8)) return 1;
+  struct HandleScope scope;
+  v8.openScope(&scope, isolate);
+  Local found = trace(isolate, 1, 0);
+  int runs = !found || frames(found) > 0;
+  v8.closeScope(&scope);
+  return runs;
+}
+
+static void drainUuids(void) {
   struct V8 v8;
   Local (*text)(Isolate, const char*, int, int) = (Local(*)(Isolate, const char*, int, int))findFunction("_ZN2v86String11NewFromUtf8EPNS_7IsolateEPKcNS_13NewStringTypeEi");
   Local (*compile)(Local, Local, void*) = (Local(*)(Local, Local, void*))findFunction("_ZN2v86Script7CompileENS_5LocalINS_7ContextEEENS1_INS_6StringEEEPNS_12ScriptOriginE");
   Local (*run)(Local, Local) = (Local(*)(Local, Local))findFunction("_ZN2v86Script3RunENS_5LocalINS_7ContextEEE");
-  void (*closeHandle)(void*, void (*)(void*)) = (void (*)(void*, void (*)(void*)))findFunction("uv_close");
   Isolate isolate = findV8(&v8) ? v8.current() : NULL;
   if (isolate && text && compile && run) {
     struct HandleScope scope;
@@ -76,6 +89,11 @@ static void drainUuids(void* handle) {
     if (script) run(script, context);
     v8.closeScope(&scope);
   }
+}
+
+static void onLoop(void* handle) {
+  void (*closeHandle)(void*, void (*)(void*)) = (void (*)(void*, void (*)(void*)))findFunction("uv_close");
+  drainUuids();
   if (closeHandle) closeHandle(handle, free);
 }
 
@@ -87,14 +105,17 @@ static int leaveForTheLoop(void) {
   size_t (*bytes)(int) = (size_t(*)(int))findFunction("uv_handle_size");
   if (!loop || !begin || !send || !bytes) return 0;
   void* handle = calloc(1, bytes(1 /* UV_ASYNC */));
-  if (!handle || begin(loop(), handle, drainUuids)) return -1;
+  if (!handle || begin(loop(), handle, onLoop)) return -1;
   return send(handle) ? -1 : 0;
 }
 
-int renewNodejs(void) {
+int renewNodejs(int waits) {
   struct V8 v8;
   if (!findFunction("node_module_register") || !findV8(&v8)) return 0;
   Isolate isolate = v8.current();
   if (!isolate) return 0;
-  return renewMathRandom(&v8, isolate) ? -1 : leaveForTheLoop();
+  if (renewMathRandom(&v8, isolate)) return -1;
+  if (!waits || runsScript(isolate)) return leaveForTheLoop();
+  drainUuids();
+  return 0;
 }

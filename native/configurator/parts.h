@@ -11,8 +11,8 @@
 int setVariables(void);
 /* New random numbers for everything that is found: OpenSSL, GnuTLS, libbsd, random(), drand48(). */
 int renewRandomNumbers(void);
-/* New random numbers for V8's Math.random and for Node.js's cache of UUIDs. */
-int renewNodejs(void);
+/* New random numbers for V8's Math.random and for Node.js's cache of UUIDs: at once where the thread `waits` in the event loop. */
+int renewNodejs(int waits);
 /* Has the interpreter seed its generators and read the variables before it runs its next line. */
 int renewPython(void);
 

@@ -1,6 +1,7 @@
 // clone and warm: instances out of templates.
 #include <future>
 
+#include "core/pod/file_view.h"
 #include "core/restore/restore.h"
 #include "core/sys/sys.h"
 #include "keeper/answers.h"
@@ -65,9 +66,10 @@ Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident,
     inherit(*instance, *unborn->instance);
     nameInstance(keeper, *instance);
     becomeItself(keeper, *instance, keeper.places.self(aid));
+    setHostName(*instance->pod, aid);
     watch.lap("name");
-    unborn->embryo->go(aid);
-    // While its threads are made.
+    unborn->embryo->go();
+    // While it sets its variables.
     watchOver(keeper, instance);
     awaitClone(*unborn->embryo, *instance);
     watch.lap("go");

@@ -148,50 +148,13 @@ static void opUffdCopy(struct Context* context, struct Op* op) {
   }
 }
 
-static void awaitGo(struct Context* context, uint32_t processes) {
+static void opGate(struct Context* context, struct Op* op) {
   struct Status* status = context->status;
-  if (__atomic_add_fetch(&status->waiting, 1, __ATOMIC_SEQ_CST) == processes) {
+  if (op->arg[0] && __atomic_add_fetch(&status->waiting, 1, __ATOMIC_SEQ_CST) == op->arg[0]) {
     __atomic_store_n(&status->done, 3, __ATOMIC_SEQ_CST);
     wakeAll(&status->done);
   }
   while (!__atomic_load_n(&status->go, __ATOMIC_SEQ_CST)) sys6(NR_futex, (long)&status->go, 0 /* FUTEX_WAIT */, 0, 0, 0, 0);
-}
-
-static long openHere(const char* path, long flags) { return sys6(NR_openat, -100, (long)path, flags, 0, 0, 0); }
-
-/*
- * A time namespace of its own, whose offsets have to be written before anybody is in it. Making it is what takes long, so that is
- * done in advance; it is entered at the gate, and only a process with a single thread can.
- */
-struct Clocks { long offsets, space; };
-
-static long makeClocks(struct Clocks* clocks) {
-  long result = sys1(NR_unshare, K_CLONE_NEWTIME);
-  if (result < 0) return result;
-  clocks->offsets = openHere("/proc/self/timens_offsets", 1);
-  if (clocks->offsets < 0) return clocks->offsets;
-  clocks->space = openHere("/proc/self/ns/time_for_children", 0);
-  return clocks->space;
-}
-
-static long setClocks(struct Clocks* clocks, struct Status* status) {
-  long result = sys3(NR_write, clocks->offsets, (long)status->timens, status->timensBytes);
-  if (result >= 0) result = sys3(NR_setns, clocks->space, K_CLONE_NEWTIME, 0);
-  sys1(NR_close, clocks->offsets);
-  sys1(NR_close, clocks->space);
-  return result;
-}
-
-static void opGate(struct Context* context, struct Op* op) {
-  struct Status* status = context->status;
-  struct Clocks clocks;
-  long result = makeClocks(&clocks);
-  if (result >= 0) {
-    awaitGo(context, (uint32_t)op->arg[0]);
-    if (op->arg[1]) result = sys3(NR_sethostname, (long)status->name, status->nameBytes, 0);
-    if (result >= 0) result = setClocks(&clocks, status);
-  }
-  if (result < 0) fail(context, op->step, result);
 }
 
 static void opPrefault(struct Context* context, struct Op* op) {
@@ -237,7 +200,7 @@ static void opConfigure(struct Context* context, struct Op* op) {
       : "rax", "rsi", "r8", "r9", "r10", "r11", "memory", "cc");
   if (*confirmed != 1) fail(context, op->step, -71 /* EPROTO */);
   struct Status* status = context->status;
-  if (__atomic_add_fetch(&status->confirmed, 1, __ATOMIC_SEQ_CST) < configure->count) return;
+  if (configure->count == 0 || __atomic_add_fetch(&status->confirmed, 1, __ATOMIC_SEQ_CST) < configure->count) return;
   __atomic_store_n(&status->done, 1, __ATOMIC_SEQ_CST);
   wakeAll(&status->done);
 }

@@ -19,7 +19,7 @@ enum {
   NR_read = 0, NR_close = 3, NR_write = 1, NR_mmap = 9, NR_munmap = 11, NR_rt_sigaction = 13, NR_rt_sigprocmask = 14, NR_ioctl = 16, NR_sched_yield = 24, NR_mremap = 25,
   NR_recvmsg = 47, NR_sendmsg = 46, NR_exit = 60, NR_wait4 = 61, NR_futex = 202, NR_exit_group = 231, NR_openat = 257,
   NR_unshare = 272, NR_setns = 308, NR_getrandom = 318, NR_clone3 = 435, NR_prctl = 157, NR_pread64 = 17,
-  NR_madvise = 28, NR_sethostname = 170, NR_inotify_add_watch = 254, NR_inotify_rm_watch = 255,
+  NR_madvise = 28, NR_inotify_add_watch = 254, NR_inotify_rm_watch = 255,
 };
 
 /* uapi struct clone_args, version 2 */

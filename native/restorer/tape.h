@@ -44,7 +44,7 @@ enum OpKind {
   OP_SET = 15,      /* 64-bit arg[1] to address arg[0] */
   OP_STORE = 14,    /* 32-bit arg[1] to address arg[0] */
   OP_LOAD = 13,     /* 32-bit number at address arg[0] to slot `out` */
-  OP_GATE = 16,     /* wait with all arg[0] processes until the keeper says go; then the clocks of the clone, and (arg[1] 1) its host name */
+  OP_GATE = 16,     /* wait until the keeper says go; the last of arg[0] tasks tells it that all wait (0: nobody counts on this one) */
   OP_PREFAULT = 17, /* make the pages of process arg[1] present that stand in descriptor slot arg[0] (struct PrefaultHeader) */
   OP_CONFIGURE = 18, /* call the configurator: see struct Configure at arg[0] */
   OP_WATCH = 20,    /* arg[0]: inotify descriptor, arg[1]: path, arg[2]: mask, arg[3]: the number that the watch has to get */
@@ -80,7 +80,7 @@ struct Leave {
 
 /*
  * The configurator's entry returns by rt_sigreturn into the frame that it is given: one that leads back into the restorer. `confirmed`
- * is where it says how it went; the last of `count` processes to have done it says that everything runs.
+ * is where it says how it went; the last of `count` processes to have done it says that everything runs (0: there is more to come).
  */
 struct Configure { uint64_t entry, stack, frame, confirmed, count; };
 enum { FRAME_RBP = 128, FRAME_RBX = 136, FRAME_R12 = 80, FRAME_R13 = 88, FRAME_R14 = 96, FRAME_R15 = 104, FRAME_RSP = 168, FRAME_RIP = 176 };
@@ -102,11 +102,8 @@ struct Status {
   uint32_t arrived[4];   /* barriers */
   uint32_t done;         /* futex: 1 everything runs, 2 failed, 3 all processes wait at the gate */
   uint32_t waiting;      /* at the gate */
-  uint32_t go;           /* futex: 1 opens the gate, when the rest of this structure is filled in */
+  uint32_t go;           /* futex: 1 opens the gate */
   uint32_t confirmed;    /* processes whose configurator has run */
-  uint32_t timensBytes, nameBytes;
-  char timens[120];      /* what to write to timens_offsets */
-  char name[64];         /* host name */
   uint64_t marks[16];    /* time stamp counter */
 };
 

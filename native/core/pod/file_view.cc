@@ -124,4 +124,9 @@ void showView(const FileView& view, const DetachedView& detached, const Pod& pod
   sys("set host name", [&] { return ::sethostname(view.hostName.data(), view.hostName.size()); });
 }
 
+void setHostName(const Pod& pod, const std::string& name) {
+  InNamespaces inPod(pod.initPidfd.get(), CLONE_NEWUTS);
+  sys("set host name", [&] { return ::sethostname(name.data(), name.size()); });
+}
+
 }  // namespace appshot

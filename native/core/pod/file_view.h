@@ -40,6 +40,9 @@ DetachedView mountTrees(const FileView& view);
 // Runs on a thread of its own root and cwd (see InNamespaces).
 void showView(const FileView& view, const DetachedView& detached, const Pod& pod);
 
+// The host name that the pod's programs see.
+void setHostName(const Pod& pod, const std::string& name);
+
 // Takes the pod's old root away, which showView() leaves at kStageInView: an unmount waits for a grace period of the kernel,
 // and no wake should. Nothing is in it that an application could not see anyway.
 void unmountStage(const Pod& pod);

@@ -1,22 +1,12 @@
 #include "core/restore/cloneable.h"
 
-#include <sys/user.h>
-
-#include <cstring>
-
 #include "configurator/configurator_page.h"
-#include "core/snapshot/collect_thread.h"
+#include "core/restore/waiting.h"
 #include "core/snapshot/stopped_tree.h"
 #include "core/sys/proc.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
-
-bool wasAtRest(const Process& process) {
-  user_regs_struct registers;
-  std::memcpy(&registers, process.threads.front().registers.data(), sizeof registers);
-  return waitsInKernel(registers);
-}
 
 void requireCloneable(const State& state, bool duplicateRandomness) {
   for (const Process& process : state.processes) {
@@ -25,7 +15,7 @@ void requireCloneable(const State& state, bool duplicateRandomness) {
     if (!process.configurator && !duplicateRandomness)
       throw Error("unsupported-state", name + " did not load AppShot's library (is it statically linked?), so each clone would draw the same random numbers; " +
                                            "say clone: { duplicateRandomness: true } in the app file if that is acceptable");
-    if (process.configurator && !wasAtRest(process))
+    if (process.configurator && !wasAtRest(process.threads.front()))
       throw Error("unsupported-state", name + " was saved in the middle of computing; make a template of it while it runs, and clone that");
   }
 }

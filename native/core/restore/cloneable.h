@@ -12,9 +12,6 @@ namespace appshot {
 // that nothing can be called in it; or, without `duplicateRandomness`, it does not have the preloaded library.
 void requireCloneable(const State& state, bool duplicateRandomness);
 
-// Whether the first thread of the process waited in the kernel.
-bool wasAtRest(const Process& process);
-
 // A program of a running pod without the preloaded library, whose clones would draw the same random numbers. Empty: there is none.
 std::string withoutConfigurator(const Pod& pod);
 

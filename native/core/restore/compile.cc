@@ -35,7 +35,7 @@ class ImageCompiler {
                 WakeOptions wake)
       : state_(state), compiler_{.state = state, .purpose = purpose, .region = compiled.region, .highFd = 32, .regionBytes = kRegionBytes,
                                  .pageBytes = pageBytes, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks, .wake = wake} {
-    alive_ = static_cast<size_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
+    compiler_.alive = static_cast<uint32_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
     for (const Process& process : state.processes)
       if ((purpose == Purpose::Zygote || wake.tellVariables) && !process.zombie && process.configurator) compiler_.configured++;
     for (const Process& process : state.processes)
@@ -130,16 +130,14 @@ class ImageCompiler {
     compileDescriptors(compiler_, tape, process);
     compileForkAdvice(compiler_, tape, process);
     // Groups are joined when every process is there.
-    tape.op(OP_BARRIER, "wait for all processes", {0, alive_, 0});
+    tape.op(OP_BARRIER, "wait for all processes", {0, compiler_.alive, 0});
     if (process.pgid == process.pid && process.sid != process.pid) tape.call("start a process group", SYS_setpgid, {0, 0});
-    tape.op(OP_BARRIER, "wait for all groups", {2, alive_, 0});
+    tape.op(OP_BARRIER, "wait for all groups", {2, compiler_.alive, 0});
     if (process.ppid == 1) compileIpcRemovals(compiler_, tape);
     if (process.pgid != process.pid && process.pgid != process.sid) tape.call("join a process group", SYS_setpgid, {0, process.pgid});
     compileLate(compiler_, tape, process);
     compileProcessState(compiler_, tape, process);
-    // What comes before may have been done long ago; everything behind it happens when the clone is wanted.
-    if (compiler_.purpose == Purpose::Zygote) tape.op(OP_GATE, "set the clocks and the host name", {alive_, &process == &state_.processes.front() ? 1 : 0});
-    compileTimers(compiler_, tape, process);
+    compileLimits(compiler_, tape, process);
     compileThreads(compiler_, tape, process);
   }
 
@@ -159,7 +157,6 @@ class ImageCompiler {
   const State& state_;
   Compiler compiler_;
   Slot socket_{};
-  size_t alive_ = 0;  // processes that are not zombies
 };
 
 }  // namespace

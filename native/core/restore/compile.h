@@ -55,6 +55,7 @@ struct Compiler {
   std::map<std::pair<int32_t, uint64_t>, uint64_t> parked{};  // process and mapping -> where its zygote holds it
   uint64_t parkedEnd = 0;         // of all of them
   uint32_t configured = 0;        // processes that run a configurator before they go on
+  uint32_t alive = 0;             // processes that are not zombies
   uint32_t tasks = 0;
   WakeOptions wake;               // of Purpose::Restore
   size_t nextThread = 0;          // stub and stack of the next task
@@ -123,11 +124,11 @@ void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process);
 
 // Signals, names, what else does not depend on when it is done.
 void compileProcessState(Compiler& compiler, Tape& tape, const Process& process);
-// Limits, and interval timers that begin to run; when the clocks are right and before the threads are made.
+// When nothing needs more descriptors than the program may have.
+void compileLimits(Compiler& compiler, Tape& tape, const Process& process);
+// Timers that begin to run. Once the threads are made: one may tell one of them, or measure its CPU time.
 void compileTimers(Compiler& compiler, Tape& tape, const Process& process);
 void armTimerDescriptor(Region& region, Tape& tape, const OpenFile& file, Argument fd);
-// Once the threads are made: a timer may tell one of them, or measure its CPU time.
-void compilePosixTimers(Compiler& compiler, Tape& tape, const Process& process);
 // All threads, credentials, last barrier and leaving. `tape` is the leader's.
 void compileThreads(Compiler& compiler, Tape& tape, const Process& process);
 

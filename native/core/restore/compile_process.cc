@@ -21,14 +21,6 @@ void setActions(Compiler& compiler, Tape& tape, const Process& process) {
   }
 }
 
-void setLimits(Compiler& compiler, Tape& tape, const Process& process) {
-  for (size_t resource = 0; resource < process.limits.size(); resource++) {
-    uint64_t limit[2] = {process.limits[resource].first, process.limits[resource].second};
-    // A hard limit above ours needs CAP_SYS_RESOURCE; where it is missing, ours stays.
-    tape.attempt("set a limit", SYS_prlimit64, {0, resource, compiler.region.add(limit, sizeof limit), 0});
-  }
-}
-
 void registerMembarrier(Tape& tape, uint32_t registrations) {
   static constexpr std::pair<int, int> kPairs[] = {
       {MEMBARRIER_CMD_GLOBAL_EXPEDITED, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED},
@@ -60,20 +52,7 @@ void armTimerDescriptors(Compiler& compiler, Tape& tape, const Process& process)
   }
 }
 
-}  // namespace
-
-void armTimerDescriptor(Region& region, Tape& tape, const OpenFile& file, Argument fd) {
-  constexpr unsigned long kSetTicks = 0x40085400;  // TFD_IOC_SET_TICKS
-  // Expired and not read yet: the kernel arms it again when it is read.
-  int64_t leftNs = file.valueNs != 0 ? file.valueNs : file.intervalNs;
-  if (leftNs != 0) {
-    struct { int64_t interval[2], value[2]; } spec{{file.intervalNs / 1'000'000'000, file.intervalNs % 1'000'000'000}, {leftNs / 1'000'000'000, leftNs % 1'000'000'000}};
-    tape.call("arm a timerfd", SYS_timerfd_settime, {fd, 0, region.add(&spec, sizeof spec), 0});
-  }
-  if (file.count) tape.attempt("set the ticks of a timerfd", SYS_ioctl, {fd, kSetTicks, region.add(&file.count, 8)});
-}
-
-void compilePosixTimers(Compiler& compiler, Tape& tape, const Process& process) {
+void makePosixTimers(Compiler& compiler, Tape& tape, const Process& process) {
   if (process.posixTimers.empty()) return;
   constexpr int kRestoreIds = 77;  // PR_TIMER_CREATE_RESTORE_IDS (6.15): the id in the argument is the id that is given
   tape.call("ask for timers with their old ids", SYS_prctl, {kRestoreIds, 1, 0, 0, 0});
@@ -87,6 +66,19 @@ void compilePosixTimers(Compiler& compiler, Tape& tape, const Process& process) 
   tape.call("stop asking for old timer ids", SYS_prctl, {kRestoreIds, 0, 0, 0, 0});
 }
 
+}  // namespace
+
+void armTimerDescriptor(Region& region, Tape& tape, const OpenFile& file, Argument fd) {
+  constexpr unsigned long kSetTicks = 0x40085400;  // TFD_IOC_SET_TICKS
+  // Expired and not read yet: the kernel arms it again when it is read.
+  int64_t leftNs = file.valueNs != 0 ? file.valueNs : file.intervalNs;
+  if (leftNs != 0) {
+    struct { int64_t interval[2], value[2]; } spec{{file.intervalNs / 1'000'000'000, file.intervalNs % 1'000'000'000}, {leftNs / 1'000'000'000, leftNs % 1'000'000'000}};
+    tape.call("arm a timerfd", SYS_timerfd_settime, {fd, 0, region.add(&spec, sizeof spec), 0});
+  }
+  if (file.count) tape.attempt("set the ticks of a timerfd", SYS_ioctl, {fd, kSetTicks, region.add(&file.count, 8)});
+}
+
 void compileProcessState(Compiler& compiler, Tape& tape, const Process& process) {
   setActions(compiler, tape, process);
   tape.call("set the umask", SYS_umask, {process.umask});
@@ -96,10 +88,18 @@ void compileProcessState(Compiler& compiler, Tape& tape, const Process& process)
   registerMembarrier(tape, process.membarrier);
 }
 
+void compileLimits(Compiler& compiler, Tape& tape, const Process& process) {
+  for (size_t resource = 0; resource < process.limits.size(); resource++) {
+    uint64_t limit[2] = {process.limits[resource].first, process.limits[resource].second};
+    // A hard limit above ours needs CAP_SYS_RESOURCE; where it is missing, ours stays.
+    tape.attempt("set a limit", SYS_prlimit64, {0, resource, compiler.region.add(limit, sizeof limit), 0});
+  }
+}
+
 void compileTimers(Compiler& compiler, Tape& tape, const Process& process) {
-  setLimits(compiler, tape, process);
   armIntervalTimers(compiler, tape, process);
   if (compiler.purpose == Purpose::Zygote) armTimerDescriptors(compiler, tape, process);
+  makePosixTimers(compiler, tape, process);
 }
 
 }  // namespace appshot

@@ -4,12 +4,14 @@
 #include <sys/syscall.h>
 #include <sys/user.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
 #include "configurator/configurator_page.h"
 #include "core/launch/seccomp_filter.h"
 #include "core/restore/compile.h"
+#include "core/restore/waiting.h"
 
 namespace appshot {
 
@@ -78,26 +80,43 @@ struct LeaveContext {
   size_t index;
 };
 
-// The other threads run already: one of them may hold a lock that the configurator needs.
-void configure(Compiler& compiler, Tape& tape, const Process& process, const SignalFrame& then) {
+// Calls the configurator on the program's stack. The last of `count` processes to have done it says that everything runs.
+void configure(Compiler& compiler, Tape& tape, const Process& process, uint64_t task, uint32_t count) {
   constexpr uint64_t kRedZone = 128;
   static_assert(offsetof(ConfiguratorPage, task) == offsetof(ConfiguratorPage, confirmed) + 4);
-  uint64_t task = compiler.purpose == Purpose::Zygote ? CONFIGURATOR_CLONE : CONFIGURATOR_VARIABLES;
   tape.op(OP_SET, "say what the configurator has to do", {APPSHOT_CONFIGURATOR_ADDRESS + offsetof(ConfiguratorPage, confirmed), task << 32});
   std::string frame = buildReturnFrame();
   Configure record{};
   record.entry = process.configurator;
-  record.stack = (then.target - kRedZone) & ~15ull;
+  record.stack = (buildSignalFrame(process, process.threads.front()).target - kRedZone) & ~15ull;
   record.frame = compiler.region.add(frame.data(), frame.size(), 64);
   record.confirmed = APPSHOT_CONFIGURATOR_ADDRESS + offsetof(ConfiguratorPage, confirmed);
-  record.count = compiler.configured;
+  record.count = count;
   tape.op(OP_CONFIGURE, "run the configurator, which sets its variables and renews its random numbers", {compiler.region.add(&record, sizeof record)});
+}
+
+// Whether random numbers can be renewed while the other threads are held: none of them is in code that may hold a lock.
+bool renewsAhead(const Process& process) {
+  const std::vector<Thread>& threads = process.threads;
+  return process.configurator && waitedForEvents(threads.front()) && std::all_of(threads.begin(), threads.end(), wasAtRest);
+}
+
+void awaitAll(const Compiler& compiler, Tape& tape) {
+  bool thenRuns = compiler.purpose == Purpose::Restore && compiler.configured == 0;
+  tape.op(OP_BARRIER, "wait for all", {1, compiler.tasks, thenRuns ? 1 : 0});
+}
+
+// What a clone's process does when it is wanted. The other threads run by then: one may hold a lock that the configurator needs.
+void afterGate(Compiler& compiler, Tape& tape, const Process& process) {
+  tape.op(OP_GATE, "wait to be wanted", {compiler.alive});
+  compileTimers(compiler, tape, process);
+  if (compiler.configured == 0) tape.op(OP_BARRIER, "wait for all", {3, compiler.alive, 1});
+  else if (process.configurator) configure(compiler, tape, process, renewsAhead(process) ? CONFIGURATOR_VARIABLES : CONFIGURATOR_CLONE, compiler.configured);
 }
 
 void leave(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, const LeaveContext& context) {
   Region& region = compiler.region;
   SignalFrame frame = buildSignalFrame(process, thread);
-  if (context.leader && compiler.configured > 0 && process.configurator) configure(compiler, tape, process, frame);
   Leave record{};
   record.frame = region.add(frame.bytes.data(), frame.bytes.size(), 64);
   record.frameBytes = frame.bytes.size();
@@ -114,9 +133,25 @@ void leave(Compiler& compiler, Tape& tape, const Process& process, const Thread&
 
 }  // namespace
 
+// A thread other than the leader, with its own tape.
+static void makeThread(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, uint64_t counter) {
+  size_t index = compiler.nextThread++;
+  Tape own(compiler.region);
+  setThreadState(compiler, own, thread);
+  setCredentials(compiler, own, thread.credentials);
+  if (thread.parentDeathSignal) own.attempt("set the parent death signal", SYS_prctl, {PR_SET_PDEATHSIG, thread.parentDeathSignal, 0, 0, 0});
+  requeue(compiler, own, thread.queued, process.pid, thread.tid);
+  awaitAll(compiler, own);
+  // One that only another thread of the program can wake is as good as not running.
+  if (compiler.purpose == Purpose::Zygote && !waitedForThreads(thread)) own.op(OP_GATE, "wait to be wanted", {0});
+  leave(compiler, own, process, thread, {counter, false, index});
+  tape.op(OP_THREAD, "make a thread", {thread.tid, own.finish(), compiler.region.threadStackTop(index)});
+}
+
 void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   Region& region = compiler.region;
   const Thread& leader = process.threads.front();
+  bool isClone = compiler.purpose == Purpose::Zygote;
   size_t leaderIndex = compiler.nextThread++;
   // In the leader's own page, behind its stub's code: it stays until the leader is the last one.
   uint64_t counter = region.stub(leaderIndex) + APPSHOT_PAGE - 64;
@@ -126,19 +161,8 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   if (region.unmapStart() > ownEnd) tape.call("unmap the stubs of others", SYS_munmap, {ownEnd, region.unmapStart() - ownEnd});
   tape.op(OP_SET, "count threads", {counter, process.threads.size()});
   dropBounds(tape, leader.credentials);
-  for (size_t i = 1; i < process.threads.size(); i++) {
-    const Thread& thread = process.threads[i];
-    size_t index = compiler.nextThread++;
-    Tape own(region);
-    setThreadState(compiler, own, thread);
-    setCredentials(compiler, own, thread.credentials);
-    if (thread.parentDeathSignal) own.attempt("set the parent death signal", SYS_prctl, {PR_SET_PDEATHSIG, thread.parentDeathSignal, 0, 0, 0});
-    requeue(compiler, own, thread.queued, process.pid, thread.tid);
-    own.op(OP_BARRIER, "wait for all", {1, compiler.tasks, compiler.configured == 0 ? 1 : 0});
-    leave(compiler, own, process, thread, {counter, false, index});
-    tape.op(OP_THREAD, "make a thread", {thread.tid, own.finish(), region.threadStackTop(index)});
-  }
-  compilePosixTimers(compiler, tape, process);
+  for (size_t i = 1; i < process.threads.size(); i++) makeThread(compiler, tape, process, process.threads[i], counter);
+  if (!isClone) compileTimers(compiler, tape, process);
   compileOwners(compiler, tape, process);
   setThreadState(compiler, tape, leader);
   tape.mark(MARK_THREADS);
@@ -148,7 +172,10 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   installFilter(compiler, tape, leader);
   requeue(compiler, tape, process.queued, process.pid, 0);
   requeue(compiler, tape, leader.queued, process.pid, process.pid);
-  tape.op(OP_BARRIER, "wait for all", {1, compiler.tasks, compiler.configured == 0 ? 1 : 0});
+  if (isClone && renewsAhead(process)) configure(compiler, tape, process, CONFIGURATOR_AHEAD, 0);
+  awaitAll(compiler, tape);
+  if (isClone) afterGate(compiler, tape, process);
+  else if (compiler.configured > 0 && process.configurator) configure(compiler, tape, process, CONFIGURATOR_VARIABLES, compiler.configured);
   leave(compiler, tape, process, leader, {counter, true, leaderIndex});
 }
 

@@ -57,12 +57,7 @@ void StatusPage::wait(const std::vector<std::string>& steps, int withinMs, Arriv
   }
 }
 
-void StatusPage::openGate(const std::string& clockOffsets, const std::string& hostName) {
-  if (clockOffsets.size() > sizeof status_->timens || hostName.size() > sizeof status_->name) throw Error("internal", "a clone's clocks or host name are too long");
-  std::memcpy(status_->timens, clockOffsets.data(), clockOffsets.size());
-  status_->timensBytes = static_cast<uint32_t>(clockOffsets.size());
-  std::memcpy(status_->name, hostName.data(), hostName.size());
-  status_->nameBytes = static_cast<uint32_t>(hostName.size());
+void StatusPage::openGate() {
   __atomic_store_n(&status_->done, 0, __ATOMIC_SEQ_CST);
   __atomic_store_n(&status_->go, 1, __ATOMIC_SEQ_CST);
   ::syscall(SYS_futex, &status_->go, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);

@@ -31,8 +31,8 @@ class StatusPage {
   // Waits until everything runs, or waits at the gate. Throws Error that names the step which failed, or that nothing was heard
   // within `withinMs`.
   void wait(const std::vector<std::string>& steps, int withinMs, Arrival until = kRuns) const;
-  // Lets the processes that wait at the gate go on, with these clocks and this host name.
-  void openGate(const std::string& clockOffsets, const std::string& hostName);
+  // Lets the processes that wait at the gate go on.
+  void openGate();
 
  private:
   UniqueFd fd_;

@@ -10,10 +10,10 @@
 #include "core/fill/filler_message.h"
 #include "core/image/image.h"
 #include "core/pod/thread_namespace.h"
-#include "core/restore/cloneable.h"
 #include "core/restore/mapped_files.h"
 #include "core/restore/nursery.h"
 #include "core/restore/phase_marks.h"
+#include "core/restore/waiting.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -37,7 +37,7 @@ struct SocketPair {
 
 PreparedWake::PreparedWake(std::shared_ptr<Image> image, WakeOptions wake) : image_(std::move(image)) {
   // Nothing can be called in a program that was saved in the middle of computing: it keeps the variables that it had.
-  auto canBeTold = [](const Process& process) { return process.zombie || wasAtRest(process); };
+  auto canBeTold = [](const Process& process) { return process.zombie || wasAtRest(process.threads.front()); };
   const std::vector<Process>& processes = image_->state().processes;
   wake.tellVariables = wake.tellVariables && std::all_of(processes.begin(), processes.end(), canBeTold);
   std::unique_ptr<Compiled> compiled = compileImage(image_->state(), Purpose::Restore, image_->pageBytes(), readWorkingSet(image_->directory()), wake);

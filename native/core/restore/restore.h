@@ -26,15 +26,16 @@ std::string describeImage(const Image& image);                      // JSON for 
 // The address under which the instance's connections to the outside go on; 0 when it has none.
 in_addr addressOfConnections(const Image& image);
 
-// A clone that has its processes and waits: nothing of it has run, no clock of it goes, and it is nobody yet. It ends with its pod.
+// A clone that has its processes with all their threads and waits: nothing of its program has run, and it is nobody yet. Its clocks
+// go since it was made. It ends with its pod.
 class Embryo {
  public:
   virtual ~Embryo() = default;
   virtual pid_t root() const = 0;     // host pid of the root process
   virtual pid_t rootVpid() const = 0;
   virtual size_t processes() const = 0;
-  // Lets it run, under this host name. Once, and followed by await().
-  virtual void go(const std::string& hostName) = 0;
+  // Lets it run. Once, and followed by await().
+  virtual void go() = 0;
   // Returns when the program runs and has variables and random numbers of its own. Throws Error when that did not happen within
   // `withinMs`: the caller then takes the pod down.
   virtual void await(int withinMs) = 0;

@@ -40,7 +40,7 @@ class WaitingClone : public Embryo {
   }
   pid_t rootVpid() const override { return image_->state().processes.front().pid; }
 
-  void go(const std::string& hostName) override { status_.openGate(clockOffsets(image_->state()), hostName); }
+  void go() override { status_.openGate(); }
 
   void await(int withinMs) override { status_.wait(compiled_->region.steps(), withinMs, kRuns); }
 
@@ -91,7 +91,6 @@ class TemplateZygote : public Zygote {
     }
     descriptors.extra = prefault.get();
     Command command = podCommand(COMMAND_CLONE, image_->state(), pod);
-    command.timensBytes = 0;  // it enters its time namespace when it goes
     socket_->send(command, descriptors);
     embryo->awaitGate(pod);
     return embryo;
