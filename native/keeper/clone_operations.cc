@@ -41,8 +41,9 @@ void inherit(Instance& instance, const Instance& unborn) {
   instance.rootVpid = unborn.rootVpid;
 }
 
-void careAfter(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const InstancePtr& instance, bool hasServed) {
-  keeper.aftercare.add([resident, pod = instance->pod, hasServed] {
+// The embryo goes then, too: unmapping what it reported through takes longer than one would think.
+void careAfter(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const Unborn& unborn, bool hasServed) {
+  keeper.aftercare.add([resident, pod = unborn.instance->pod, embryo = unborn.embryo, hasServed] {
     if (hasServed) resident->zygote->learnFrom(*pod);
     prepareClones(resident);
   });
@@ -78,7 +79,7 @@ Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident,
     if (!unborn->isSettled) keeper.aftercare.add([instance] { settleCgroups(*instance); });
     open(keeper, instance);
     if (wish.parked) parkNow(*instance);
-    careAfter(keeper, resident, instance, !wish.parked);
+    careAfter(keeper, resident, *unborn, !wish.parked);
     return runningJson(*instance, watch.phases, unborn->embryo->processes());
   } catch (...) {
     keeper.forget(instance);

@@ -5,6 +5,7 @@
 #include <sys/time.h>
 
 #include <cstdio>
+#include <optional>
 
 #include "core/sys/sys.h"
 #include "keeper/facts_error.h"
@@ -46,12 +47,14 @@ void Connection::start() {
   closed_ = sysFd("make eventfd", [] { return ::eventfd(0, EFD_CLOEXEC); });
   timeval limit{10, 0};
   ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-  thread_ = std::thread([this] { read(); });
+  reading_ = true;
+  if (!keeper_.workers.run([self = shared_from_this()] { self->read(); })) endReading();
 }
 
 void Connection::close() {
   ::shutdown(socket_.get(), SHUT_RDWR);
-  if (thread_.joinable()) thread_.join();
+  std::unique_lock lock(readingMutex_);
+  readingEnded_.wait(lock, [this] { return !reading_; });
 }
 
 void Connection::send(const std::string& text) {
@@ -64,28 +67,29 @@ void Connection::send(const std::string& text) {
   }
 }
 
+// Who has read a request answers it, and another thread reads on: the other way round each request would wait for a thread to wake.
 void Connection::read() {
+  std::optional<Message> message;
   try {
-    while (auto message = receiveMessage(socket_.get())) {
-      // Shorter than handing it to another thread.
-      if (message->text.find("\"method\":\"unpark\"") != std::string::npos) {
-        answer(std::move(*message));
-        continue;
-      }
-      ++running_;
-      auto shared = std::make_shared<Message>(std::move(*message));
-      keeper_.workers.run([self = shared_from_this(), shared] {
-        self->answer(std::move(*shared));
-        --self->running_;
-      });
-    }
+    message = receiveMessage(socket_.get());
   } catch (const Error& error) {
     std::fprintf(stderr, "a client is dropped: %s\n", error.what());
     ::shutdown(socket_.get(), SHUT_RDWR);
   }
+  if (!message) return endReading();
+  ++running_;
+  if (!keeper_.workers.run([self = shared_from_this()] { self->read(); })) endReading();
+  answer(std::move(*message));
+  --running_;
+}
+
+void Connection::endReading() {
   finished_ = true;
   uint64_t one = 1;
   [[maybe_unused]] ssize_t n = ::write(closed_.get(), &one, sizeof one);
+  std::lock_guard lock(readingMutex_);
+  reading_ = false;
+  readingEnded_.notify_all();
 }
 
 void Connection::answer(Message message) {

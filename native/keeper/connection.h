@@ -6,7 +6,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 
 #include "core/sys/unique_fd.h"
 #include "keeper/keeper.h"
@@ -19,7 +18,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(Keeper& keeper, UniqueFd socket) : keeper_(keeper), socket_(std::move(socket)) {}
 
   void start();
-  // Ends the connection and waits for its thread; operations that run for it go on.
+  // Ends the connection and waits until nobody reads it; operations that run for it go on.
   void close();
   // The client has gone and nothing runs for it.
   bool done() const { return finished_ && running_ == 0; }
@@ -29,6 +28,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   void read();
+  void endReading();
   void answer(Message message);
 
   Keeper& keeper_;
@@ -37,7 +37,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::mutex sending_;
   std::atomic<bool> finished_{false};
   std::atomic<int> running_{0};
-  std::thread thread_;
+  std::mutex readingMutex_;
+  std::condition_variable readingEnded_;
+  bool reading_ = false;                 // under readingMutex_
 };
 
 }  // namespace appshot

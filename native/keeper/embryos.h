@@ -19,7 +19,7 @@ struct ResidentZygote;
 
 struct Unborn {
   InstancePtr instance;                  // without a name, and in no table
-  std::unique_ptr<Embryo> embryo;
+  std::shared_ptr<Embryo> embryo;
   size_t prefaulted = 0;                 // pages that it was given before it runs
   bool isSettled = false;                // its cgroups and mounts are as they stay
 };

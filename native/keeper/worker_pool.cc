@@ -2,14 +2,15 @@
 
 namespace appshot {
 
-void WorkerPool::run(std::function<void()> work) {
+bool WorkerPool::run(std::function<void()> work) {
   std::lock_guard lock(mutex_);
   // The keeper ends; what is not done is the next one's.
-  if (closing_) return;
+  if (closing_) return false;
   waiting_.push_back(std::move(work));
   // Threads that were woken but have not run yet still count as idle, so what already waits is counted against them.
   if (idle_ < waiting_.size()) threads_.emplace_back([this] { serve(); });
   changed_.notify_one();
+  return true;
 }
 
 void WorkerPool::serve() {

@@ -12,8 +12,8 @@ namespace appshot {
 
 class WorkerPool {
  public:
-  // Runs `work`, which must not throw, at once: a new thread is made when all are busy.
-  void run(std::function<void()> work);
+  // Runs `work`, which must not throw, at once: a new thread is made when all are busy. False when the keeper ends.
+  bool run(std::function<void()> work);
   // Waits for everything that runs.
   void close();
 
