@@ -1,6 +1,7 @@
 #include "keeper/arrival.h"
 
 #include "core/image/image.h"
+#include "core/restore/written_files.h"
 #include "core/sys/error.h"
 #include "core/template/references.h"
 #include "core/sys/proc.h"
@@ -87,6 +88,42 @@ void nameInstance(Keeper& keeper, const Instance& instance) {
   berth.id = instance.layer;
   moveIn(berth, instance.aid, keeper.janitor, keeper.places);
   nameLayer(instance.aid, keeper.layers.rootOf(instance.layer));
+}
+
+void inherit(Instance& instance, const Instance& unborn) {
+  instance.spec = unborn.spec;
+  instance.former = unborn.former;
+  instance.layer = unborn.layer;
+  instance.image = unborn.image;
+  instance.isClone = unborn.isClone;
+  instance.pod = unborn.pod;
+  instance.root = unborn.root;
+  instance.rootVpid = unborn.rootVpid;
+}
+
+std::unique_ptr<WakeUnderWay> beginWake(Keeper& keeper, Instance& instance, Stopwatch* watch) {
+  auto wake = keeper.images.takeWake(instance.image);
+  if (watch != nullptr) watch->lap("open");
+  describeFromImage(keeper, wake->image(), instance);
+  instance.oldAddress.address = addressOfConnections(wake->image());
+  makeView(keeper, instance, Furnishing::kFromImage, watch);
+  WakeOptions options{instance.oldAddress, instance.environmentChanged};
+  if (options.oldAddress.isGiven() || options.tellVariables) {
+    wake = wake->with(options, *instance.pod);
+    if (watch != nullptr) watch->lap("compile");
+  }
+  auto underWay = wake->begin(*instance.pod);
+  if (watch != nullptr) watch->phases = joined(watch->phases, underWay->begun());
+  return underWay;
+}
+
+void prepareArrivals(Keeper& keeper, const std::string& image, bool willWake) {
+  keeper.aftercare.add([&keeper, image, willWake] {
+    if (!keeper.hasImage(image)) return;
+    if (willWake) keeper.images.prepareWake(image);
+    auto opened = keeper.images.open(image);
+    keeper.berths.prepare(image, specOfImage(*opened), 1, willWake ? writtenFiles(*opened) : std::vector<std::string>{});
+  });
 }
 
 void watchOver(Keeper& keeper, const InstancePtr& instance) {

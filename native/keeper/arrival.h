@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "core/restore/prepared_wake.h"
 #include "core/restore/restore.h"
 #include "keeper/answers.h"
 #include "keeper/instance.h"
@@ -28,6 +29,16 @@ void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwat
 void makeNamelessView(Keeper& keeper, Instance& instance, Stopwatch* watch = nullptr);
 // Gives its name to an instance that was made without: its directory, its log, its files. Before its program runs.
 void nameInstance(Keeper& keeper, const Instance& instance);
+
+// Gives an instance all that it had when it was made without being in the table.
+void inherit(Instance& instance, const Instance& unborn);
+
+// Begins to bring `instance`, of which only the names are known, back out of its image. Its processes wait until they are let go.
+// Throws Error; what was made stays with the instance.
+std::unique_ptr<WakeUnderWay> beginWake(Keeper& keeper, Instance& instance, Stopwatch* watch = nullptr);
+// Once nobody waits: opens and checks an image, makes a berth for its next instance and, where it will be woken rather than
+// cloned, works out how.
+void prepareArrivals(Keeper& keeper, const std::string& image, bool willWake);
 
 // The instance's processes run, or are about to: writes it down, watches it.
 void watchOver(Keeper& keeper, const InstancePtr& instance);

@@ -29,18 +29,6 @@ struct CloneWish {
   bool parked = false;
 };
 
-// What was made without a name is this instance's now.
-void inherit(Instance& instance, const Instance& unborn) {
-  instance.spec = unborn.spec;
-  instance.former = unborn.former;
-  instance.layer = unborn.layer;
-  instance.image = unborn.image;
-  instance.isClone = unborn.isClone;
-  instance.pod = unborn.pod;
-  instance.root = unborn.root;
-  instance.rootVpid = unborn.rootVpid;
-}
-
 // The embryo goes then, too: unmapping what it reported through takes longer than one would think.
 void careAfter(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const Unborn& unborn, bool hasServed) {
   keeper.aftercare.add([resident, pod = unborn.instance->pod, embryo = unborn.embryo, hasServed] {

@@ -43,6 +43,7 @@ Keeper::Keeper(Places where, KeeperSettings set)
       images(places),
       zygotes(*this),
       berths(*this),
+      earlyWakes(*this),
       exits([this](InstancePtr instance) { workers.run([this, instance] { ended(instance); }); }) {}
 
 void Keeper::start() {
@@ -154,6 +155,7 @@ bool Keeper::idle() { return instances.size() == 0 && pods.held().empty(); }
 
 void Keeper::close() {
   workers.close();
+  earlyWakes.close();
   zygotes.close();
   aftercare.close();
   berths.close();

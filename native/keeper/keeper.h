@@ -14,6 +14,7 @@
 #include "core/pod/pod_pool.h"
 #include "keeper/aftercare.h"
 #include "keeper/berths.h"
+#include "keeper/early_wakes.h"
 #include "keeper/exit_watch.h"
 #include "keeper/image_shelf.h"
 #include "keeper/instance.h"
@@ -86,6 +87,7 @@ class Keeper {
   OpenImages images;
   Zygotes zygotes;
   Berths berths;
+  EarlyWakes earlyWakes;
   WorkerPool workers;
   ExitWatch exits;
 

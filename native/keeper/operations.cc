@@ -17,7 +17,7 @@ const std::map<std::string, Operation>& operations() {
   static const std::map<std::string, Operation> all = {
       {"hello", hello},        {"launch", launchInstance}, {"stop", stopInstance},   {"list", listInstances},
       {"ps", listProcesses},   {"kill", killProcesses},    {"exec", execGuest},      {"configure", configureKeeper},
-      {"snapshot", snapshotInstance}, {"cancelSnapshot", cancelSnapshot}, {"restore", restoreInstance}, {"clone", cloneImage},
+      {"snapshot", snapshotInstance}, {"cancelSnapshot", cancelSnapshot}, {"restore", restoreInstance}, {"beginWake", beginWakeOfInstance}, {"clone", cloneImage},
       {"warm", warmImage},     {"rids", listResourceIds},     {"park", parkInstance},     {"unpark", unparkInstance}, {"inspect", inspectImageOrInstance},       {"removeImage", removeImage},
   };
   return all;

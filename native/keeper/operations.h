@@ -34,6 +34,7 @@ Answer configureKeeper(Call call);
 Answer snapshotInstance(Call call);
 Answer cancelSnapshot(Call call);
 Answer restoreInstance(Call call);
+Answer beginWakeOfInstance(Call call);
 Answer cloneImage(Call call);
 Answer warmImage(Call call);
 Answer parkInstance(Call call);

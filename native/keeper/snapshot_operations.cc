@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "core/restore/cloneable.h"
-#include "core/restore/written_files.h"
 #include "core/snapshot/preview.h"
 #include "core/snapshot/snapshot.h"
 #include "core/sys/sys.h"
@@ -197,16 +196,6 @@ Answer cancelledAnswer(const SnapshotWish& wish) {
   return {{"image", wish.image}, {"bytes", 0}, {"stoppedMs", 0.0}, {"phases", Answer::object()}, {"keepsAddress", false}, {"cancelled", true}};
 }
 
-// Opens and checks the new image, makes a berth for it and, where it will be woken rather than cloned, works out how.
-void prepareWake(Keeper& keeper, const SnapshotWish& wish) {
-  keeper.aftercare.add([&keeper, id = wish.image, isAsleep = !wish.keepRunning] {
-    if (!keeper.hasImage(id)) return;
-    if (isAsleep) keeper.images.prepareWake(id);
-    auto image = keeper.images.open(id);
-    keeper.berths.prepare(id, specOfImage(*image), 1, isAsleep ? writtenFiles(*image) : std::vector<std::string>{});
-  });
-}
-
 }  // namespace
 
 Answer snapshotInstance(Call call) {
@@ -240,7 +229,7 @@ Answer snapshotInstance(Call call) {
   }
   if (result.cancelled || wish.keepRunning) leaveSnapshot(keeper, instance);
   else keeper.forget(instance);
-  if (!result.cancelled) prepareWake(keeper, wish);
+  if (!result.cancelled) prepareArrivals(keeper, wish.image, !wish.keepRunning);
   return {{"image", wish.image},
           {"bytes", bytes},
           {"stoppedMs", result.stoppedUs / 1000},

@@ -1,5 +1,4 @@
-// restore: a sleeping instance comes back out of its image.
-#include "core/restore/prepared_wake.h"
+// restore: a sleeping instance comes back out of its image. beginWake: what of that can be done before anybody decides it.
 #include "keeper/answers.h"
 #include "keeper/arrival.h"
 #include "keeper/operations.h"
@@ -7,32 +6,46 @@
 
 namespace appshot {
 
-Answer restoreInstance(Call call) {
-  RequestFields fields(call.params, "restore");
+namespace {
+
+std::string readAid(const Call& call, const char* operation) {
+  RequestFields fields(call.params, operation);
   std::string aid = fields.text("aid");
   fields.done();
   checkName(aid, "AID");
+  return aid;
+}
+
+// What has been begun, or all of it.
+std::unique_ptr<WakeUnderWay> wakeOf(Keeper& keeper, Instance& instance, Stopwatch& watch) {
+  if (auto early = keeper.earlyWakes.take(instance.aid)) {
+    inherit(instance, *early->instance);
+    return std::move(early->wake);
+  }
+  instance.image = instance.aid;
+  return beginWake(keeper, instance, &watch);
+}
+
+}  // namespace
+
+Answer beginWakeOfInstance(Call call) {
+  call.keeper.earlyWakes.begin(readAid(call, "beginWake"));
+  return Answer::object();
+}
+
+Answer restoreInstance(Call call) {
+  std::string aid = readAid(call, "restore");
   Keeper& keeper = call.keeper;
   Quiet::Urgent urgent(keeper.quiet);
   Stopwatch watch;
   InstancePtr instance = keeper.instances.add(aid);
   std::lock_guard operation(instance->operation);
   try {
-    auto wake = keeper.images.takeWake(aid);
-    watch.lap("open");
-    instance->image = aid;
-    describeFromImage(keeper, wake->image(), *instance);
-    instance->oldAddress.address = addressOfConnections(wake->image());
-    makeView(keeper, *instance, Furnishing::kFromImage, &watch);
-    WakeOptions options{instance->oldAddress, instance->environmentChanged};
-    if (options.oldAddress.isGiven() || options.tellVariables) {
-      wake = wake->with(options, *instance->pod);
-      watch.lap("compile");
-    }
-    Restored restored = wake->restore(*instance->pod);
-    PhasesUs phases = joined(watch.phases, restored.phases);
+    auto wake = wakeOf(keeper, *instance, watch);
+    wake->go();
+    Restored restored = wake->await();
     begin(keeper, instance, restored);
-    return runningJson(*instance, phases);
+    return runningJson(*instance, joined(watch.phases, restored.phases));
   } catch (...) {
     keeper.forget(instance);
     throw;

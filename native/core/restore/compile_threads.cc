@@ -173,6 +173,7 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   requeue(compiler, tape, process.queued, process.pid, 0);
   requeue(compiler, tape, leader.queued, process.pid, process.pid);
   if (isClone && renewsAhead(process)) configure(compiler, tape, process, CONFIGURATOR_AHEAD, 0);
+  if (!isClone) tape.op(OP_GATE, "wait to be wanted", {0});
   awaitAll(compiler, tape);
   if (isClone) afterGate(compiler, tape, process);
   else if (compiler.configured > 0 && process.configurator) configure(compiler, tape, process, CONFIGURATOR_VARIABLES, compiler.configured);

@@ -59,6 +59,10 @@ void StatusPage::wait(const std::vector<std::string>& steps, int withinMs, Arriv
 
 void StatusPage::openGate() {
   __atomic_store_n(&status_->done, 0, __ATOMIC_SEQ_CST);
+  letGo();
+}
+
+void StatusPage::letGo() {
   __atomic_store_n(&status_->go, 1, __ATOMIC_SEQ_CST);
   ::syscall(SYS_futex, &status_->go, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
 }

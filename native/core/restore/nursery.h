@@ -33,6 +33,8 @@ class StatusPage {
   void wait(const std::vector<std::string>& steps, int withinMs, Arrival until = kRuns) const;
   // Lets the processes that wait at the gate go on.
   void openGate();
+  // The same also before they have come to it, where nobody waits for them to.
+  void letGo();
 
  private:
   UniqueFd fd_;

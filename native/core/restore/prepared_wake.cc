@@ -41,7 +41,7 @@ PreparedWake::PreparedWake(std::shared_ptr<Image> image, WakeOptions wake) : ima
   const std::vector<Process>& processes = image_->state().processes;
   wake.tellVariables = wake.tellVariables && std::all_of(processes.begin(), processes.end(), canBeTold);
   std::unique_ptr<Compiled> compiled = compileImage(image_->state(), Purpose::Restore, image_->pageBytes(), readWorkingSet(image_->directory()), wake);
-  steps_ = compiled->region.steps();
+  steps_ = std::make_shared<const std::vector<std::string>>(compiled->region.steps());
   regionBase_ = compiled->region.base();
   regionBytes_ = compiled->region.size();
   header_ = compiled->region.headerAddress();
@@ -57,16 +57,18 @@ std::unique_ptr<PreparedWake> PreparedWake::with(WakeOptions options, const Pod&
   return std::make_unique<PreparedWake>(image_, options);
 }
 
-Restored PreparedWake::restore(const Pod& pod) const {
-  Restored restored;
+std::unique_ptr<WakeUnderWay> PreparedWake::begin(const Pod& pod) const {
+  auto wake = std::make_unique<WakeUnderWay>();
+  wake->image_ = image_;
+  wake->steps_ = steps_;
+  wake->pod_ = &pod;
   PhaseMarks marks;
   const State& state = image_->state();
-  StatusPage status;
   Command command = podCommand(COMMAND_RESTORE, state, pod);
   command.regionBase = regionBase_;
   command.regionSize = regionBytes_;
   command.header = header_;
-  CommandSocket::Descriptors descriptors = podDescriptors(pod, status.fd());
+  CommandSocket::Descriptors descriptors = podDescriptors(pod, wake->status_->fd());
   descriptors.tape = tape_.get();
   descriptors.pages = image_->pagesFd();
   SocketPair userfaultfds, duplicates;
@@ -75,15 +77,26 @@ Restored PreparedWake::restore(const Pod& pod) const {
   if (plans_.valid())
     startFilling({image_->directory(), plans_.get(), image_->pagesFd(), image_->pageBytes(), std::move(userfaultfds.other), std::move(duplicates.other)}, pod.init);
   checkMappedFiles(state, pod.init);
-  marks.done(restored.phases, "check");
+  marks.done(wake->begun_, "check");
   Nursery::instance().socket().send(command, descriptors);
   // Now only the processes have these ends: when they have gone, nobody waits for more.
   userfaultfds.processes.reset();
   duplicates.processes.reset();
-  marks.done(restored.phases, "fork");
-  status.wait(steps_, kWithinMs);
+  marks.done(wake->begun_, "fork");
+  return wake;
+}
+
+WakeUnderWay::WakeUnderWay() : status_(std::make_unique<StatusPage>()) {}
+WakeUnderWay::~WakeUnderWay() = default;
+
+void WakeUnderWay::go() { status_->letGo(); }
+
+Restored WakeUnderWay::await() {
+  PhaseMarks marks;
+  status_->wait(*steps_, kWithinMs);
+  Restored restored;
   marks.done(restored.phases, "fill");
-  restored.root = findInPod(pod, state.processes.front().pid);
+  restored.root = findInPod(*pod_, image_->state().processes.front().pid);
   return restored;
 }
 

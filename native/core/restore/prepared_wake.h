@@ -11,6 +11,32 @@
 
 namespace appshot {
 
+class StatusPage;
+
+// Processes that are being restored and wait for somebody to want them, if nobody does yet: all their memory is being filled, and
+// nothing of them runs. They end with their pod.
+class WakeUnderWay {
+ public:
+  WakeUnderWay();
+  ~WakeUnderWay();
+
+  // What it took to begin.
+  const PhasesUs& begun() const { return begun_; }
+  // Lets them run as soon as they are there.
+  void go();
+  // Returns when they run; go() has been said. The phases are those of waiting for it. Throws Error; the caller then takes the pod down.
+  Restored await();
+
+ private:
+  friend class PreparedWake;
+
+  std::shared_ptr<Image> image_;
+  std::shared_ptr<const std::vector<std::string>> steps_;
+  std::unique_ptr<StatusPage> status_;
+  const Pod* pod_ = nullptr;
+  PhasesUs begun_;
+};
+
 // The tape and the plans for filling memory, compiled from an image and the working set that stands beside it. Holds the image
 // open; good for any number of restores.
 class PreparedWake {
@@ -23,13 +49,13 @@ class PreparedWake {
 
   const Image& image() const { return *image_; }
 
-  // Restores all processes into `pod`, whose mount namespace already shows the instance's file view. When it returns they run.
-  // Throws Error; the caller then takes the pod down.
-  Restored restore(const Pod& pod) const;
+  // Begins to restore all processes into `pod`, which outlives the result, and whose mount namespace already shows the instance's
+  // file view. Throws Error; the caller then takes the pod down.
+  std::unique_ptr<WakeUnderWay> begin(const Pod& pod) const;
 
  private:
   std::shared_ptr<Image> image_;
-  std::vector<std::string> steps_;
+  std::shared_ptr<const std::vector<std::string>> steps_;
   uint64_t regionBase_ = 0, regionBytes_ = 0, header_ = 0;
   UniqueFd tape_;
   UniqueFd plans_;  // none where all memory is filled first

@@ -1,7 +1,9 @@
+import type { InstanceState } from '@appshot/protocol';
 import test from 'ava';
 import fc from 'fast-check';
 import { chooseLane, type LaneLoad } from '../src/site/choose-lane.js';
 import { HoldQueue } from '../src/site/hold-queue.js';
+import { Site } from '../src/site/site.js';
 import { supersedes } from '../src/site/supersedes.js';
 
 const lanes = fc.array(fc.record({ inFlight: fc.nat(6), restsUntil: fc.constantFrom(0, 0, 0, 150) }), { maxLength: 8 });
@@ -38,6 +40,21 @@ test('only a higher epoch changes what is known, and at the same one only a drai
   t.true(supersedes({ state: 'ready', epoch: 2 }, { state: 'unparking', epoch: 2 }));
   t.false(supersedes({ state: 'restoring', epoch: 2 }, { state: 'ready', epoch: 2 }));
   t.true(supersedes({ state: 'stopping', epoch: 3 }, { state: 'ready', epoch: 2 }));
+});
+
+test('who sleeps is only named when a wake can mean nobody else', (t) => {
+  const site = new Site('shop', { limits: { connections: 1, idleMs: 1 } as never, unconfirmedForMs: 1_000, onChange: () => undefined });
+  const sleeperOf = (...states: InstanceState[]): string | undefined => {
+    const instances = states.map((state, index) => ({ aid: `aid-${index}`, state, epoch: (epoch += 1), version: 1 }));
+    site.apply({ app: 'shop', hosts: [], exposed: [], concurrency: 1, holdMs: 1, instances, trial: null }, 0);
+    return site.sleeper;
+  };
+  let epoch = 0;
+  t.is(sleeperOf(), undefined);
+  t.is(sleeperOf('asleep'), 'aid-0');
+  t.is(sleeperOf('asleep', 'asleep'), undefined);
+  t.is(sleeperOf('asleep', 'ready'), undefined);
+  t.is(sleeperOf('restoring'), undefined);
 });
 
 type Step = { do: 'push' | 'giveBack' | 'shift' } | { do: 'delete'; at: number };

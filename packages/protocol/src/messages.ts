@@ -65,6 +65,14 @@ export const Traffic = z.object({
 export type Traffic = z.infer<typeof Traffic>;
 export const traffic = { subject: 'appshot.traffic', body: Traffic } satisfies Notice<typeof Traffic>;
 
+/**
+ * A visitor came to a site of which this instance sleeps: the gateway says so when it asks a scheduler for it, to every agent. The one
+ * that has the image begins to fill memory while the scheduler decides; nothing runs, or stays, without the scheduler's call.
+ */
+export const VisitorCame = z.object({ app: AppName, aid: Aid });
+export type VisitorCame = z.infer<typeof VisitorCame>;
+export const visitorCame = { subject: 'appshot.visitor-came', body: VisitorCame } satisfies Notice<typeof VisitorCame>;
+
 // ---- scheduler -> gateway ------------------------------------------------------------------------------------------
 
 /** Which of these farm ports the gateway cannot open for an app, and who has them instead where that can be seen. */

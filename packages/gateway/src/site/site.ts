@@ -79,6 +79,12 @@ export class Site {
     return this.held.size > 0 && !this.removed && !this.snapshot.ready.some((lane) => lane.restsUntil <= now);
   }
 
+  /** The one that sleeps, when no other instance could be meant by a wake. */
+  get sleeper(): Aid | undefined {
+    const [only, ...others] = this.#lanes.values();
+    return others.length === 0 && only?.facts.state === 'asleep' ? only.aid : undefined;
+  }
+
   /** The route feed's word. */
   apply(route: Route, now: number): void {
     const named = new Set<Aid>();

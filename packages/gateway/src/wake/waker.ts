@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ErrorCode, wake, type WakeReply } from '@appshot/protocol';
+import { type ErrorCode, visitorCame, wake, type WakeReply } from '@appshot/protocol';
 import { type Bus, FarmError, type Logger } from '@appshot/runtime';
 import type { Site } from '../site/site.js';
 
@@ -68,7 +68,9 @@ export class Waker {
   async #askOnce(site: Site): Promise<boolean> {
     const { id, wakeAskAgainMs } = this.#options;
     const since = performance.now();
+    const { sleeper } = site;
     try {
+      if (sleeper !== undefined) this.#bus.publish(visitorCame, { app: site.app, aid: sleeper });
       const reply = await this.#bus.call(wake, { app: site.app, gateway: id }, { timeoutMs: wakeAskAgainMs });
       if (reply.kind === 'ready') this.#hooks.woken(site, reply, performance.now() - since);
       else this.#hooks.refused(site, reply);

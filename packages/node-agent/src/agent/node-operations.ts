@@ -48,6 +48,14 @@ export class NodeOperations {
     return this.#start('launch', named(request), () => engine.launch(launchSpecOf(request.spec, request.aid, uids.uidOf(request.spec.name))));
   }
 
+  /** Whether the instance shall wake is the scheduler's to say; what it takes is begun. What goes wrong, the scheduler's call tells. */
+  beginWake({ app, aid }: { readonly app: AppName; readonly aid: Aid }): void {
+    const { cards, engine, logger } = this.#parts;
+    const card = cards.get(aid);
+    if (card?.app !== app || card.goneAt !== null) return;
+    engine.beginWake(aid).catch((err: unknown) => logger.debug({ err, aid }, 'a wake could not be begun'));
+  }
+
   restore(request: WakeTarget): Promise<Started> {
     return this.#telling('restore', request, () => this.#start('restore', request, () => this.#parts.engine.restore(request.aid)));
   }

@@ -1,4 +1,4 @@
-import { agentCalls } from '@appshot/protocol';
+import { agentCalls, visitorCame } from '@appshot/protocol';
 import type { Bus, Subscription } from '@appshot/runtime';
 import type { Engine } from '../engine/engine.js';
 import type { AppLogs } from './app-logs.js';
@@ -18,6 +18,7 @@ export interface ServeCallsParts {
 export async function serveCalls({ node, bus, engine, operations, cards, logs }: ServeCallsParts): Promise<Subscription[]> {
   const calls = agentCalls(node);
   return Promise.all([
+    bus.subscribe(visitorCame, (visitor) => operations.beginWake(visitor)),
     bus.serve(calls.launch, (request) => operations.launch(request)),
     bus.serve(calls.snapshot, (request) => operations.snapshot(request)),
     bus.serve(calls.cancelSnapshot, (request) => operations.cancelSnapshot(request)),

@@ -99,6 +99,11 @@ export interface Engine {
   cancelSnapshot(aid: string): Promise<'running' | 'slept'>;
   /** Brings the sleeping instance back under its own AID; the image stays until the next snapshot replaces it. */
   restore(aid: string): Promise<Running>;
+  /**
+   * Begins to bring an image's instance back, though nobody has decided yet that it shall: `restore` then only lets it go. Given up
+   * when nothing has come of it within two seconds; does nothing for what runs.
+   */
+  beginWake(aid: string): Promise<void>;
   /** Clones of an image, one per AID. With `parked` each is frozen before it serves anybody, for `unpark` to let it. */
   clone(image: string, aids: readonly string[], options?: { parked?: boolean }): Promise<Running[]>;
   /**

@@ -34,6 +34,10 @@ export class KeeperEngine implements Engine {
     return this.#link.call('clone', { image, aids, parked });
   }
 
+  async beginWake(aid: string): Promise<void> {
+    await this.#link.call('beginWake', { aid });
+  }
+
   async park(aid: string): Promise<void> {
     await this.#link.call('park', { aid });
   }

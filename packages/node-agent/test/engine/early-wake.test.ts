@@ -1,0 +1,62 @@
+import { readdir, readlink } from 'node:fs/promises';
+import { waitUntil } from '@appshot/runtime';
+import test from 'ava';
+import { testEngine, visit } from './support/test-engine.js';
+
+/** Processes whose directory is the site's, as it is seen within the instance. */
+async function processesIn(site: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
+  const places = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => '')));
+  return pids.filter((_, index) => places[index] === site);
+}
+
+for (const name of ['node', 'nginx'] as const) {
+  test(`${name}: a wake that was begun is only let go, and has all its memory`, async (t) => {
+    const { engine, launch } = await testEngine(t);
+    const expected = (count: number): RegExp => name === 'nginx' ? /^visit$/ : new RegExp(`^visit ${count}\\b`);
+    let address: string;
+    ({ address } = await launch('early', name));
+    t.regex(await visit({ address }), expected(1));
+    for (let round = 2; round <= 4; round += 1) {
+      await engine.snapshot('early', { keepRunning: false });
+      await Promise.all([engine.beginWake('early'), engine.beginWake('early')]);
+      t.deepEqual((await engine.list()).running, []);
+      const restored = await engine.restore('early');
+      t.deepEqual(Object.keys(restored.phases), ['fill']);
+      ({ address } = restored);
+      t.regex(await visit({ address }), expected(round));
+    }
+    // Of what runs there is nothing to begin.
+    await engine.beginWake('early');
+    t.regex(await visit({ address }), expected(5));
+  });
+}
+
+test('a wake that is begun and decided at the same time is one wake', async (t) => {
+  const { engine, launch } = await testEngine(t);
+  await visit(await launch('both', 'python'));
+  for (let round = 2; round <= 6; round += 1) {
+    await engine.snapshot('both', { keepRunning: false });
+    const [running] = await Promise.all([engine.restore('both'), engine.beginWake('both')]);
+    t.is(await visit(running), `visit ${round}`);
+  }
+  t.is((await engine.list()).running.length, 1);
+});
+
+test('a wake that was begun and that nobody wants is given up, and the next one is as good', async (t) => {
+  const { engine, launch, site } = await testEngine(t);
+  await visit(await launch('unwanted', 'node'));
+  await engine.snapshot('unwanted', { keepRunning: false });
+  await waitUntil(async () => (await processesIn(site)).length === 0, { withinMs: 10_000, what: 'it to be gone' });
+  await engine.beginWake('unwanted');
+  await waitUntil(async () => (await processesIn(site)).length > 0, { withinMs: 10_000, what: 'its processes' });
+  t.deepEqual((await engine.list()).running, []);
+  await waitUntil(async () => (await processesIn(site)).length === 0, { withinMs: 20_000, what: 'it to be given up' });
+  t.regex(await visit(await engine.restore('unwanted')), /^visit 2\b/);
+});
+
+test('what has no image, or a broken name, cannot be begun', async (t) => {
+  const { engine } = await testEngine(t);
+  await t.throwsAsync(engine.beginWake('nobody'), { message: /there is no image nobody/ });
+  await t.throwsAsync(engine.beginWake('../x'), { message: /AID/ });
+});
