@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "core/sys/failpoint.h"
 #include "core/pod/network.h"
 #include "core/sys/sys.h"
 
@@ -64,6 +65,7 @@ void Stopwatch::lap(const char* phase) {
   double now = monotonicUs();
   phases.emplace_back(phase, now - last_);
   last_ = now;
+  failpoint(phase);
 }
 
 }  // namespace appshot

@@ -6,7 +6,9 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 
+#include "core/sys/failpoint.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -53,12 +55,7 @@ void copyLook(const std::string& from, const std::string& to) {
   sys("set mode of " + to, [&] { return ::chmod(to.c_str(), st.st_mode & 07777); });
 }
 
-}  // namespace
-
-Berth makeBerth(const InstanceSpec& spec, BaseViews& bases, LayerStore& layers, const Places& places) {
-  Berth berth;
-  berth.id = layers.create();
-  std::string directory = places.berth(berth.id);
+void makeInside(Berth& berth, const InstanceSpec& spec, BaseViews& bases, const LayerStore& layers, const std::string& directory) {
   makeDirectory(directory);
   makeDirectory(directory + "/work");
   makeDirectory(directory + "/self");
@@ -83,8 +80,26 @@ Berth makeBerth(const InstanceSpec& spec, BaseViews& bases, LayerStore& layers, 
   };
   add("/", bases.root(), "root");
   if (spec.ownTreeForCwd) add(spec.cwd, bases.ofDirectory(spec.cwd), "cwd");
+  failpoint("furnish berth");
   for (const auto& tree : berth.trees) berth.detached.trees.push_back(mountOverlay(tree.lowers, tree.upper, tree.work));
-  return berth;
+  failpoint("mount berth");
+}
+
+}  // namespace
+
+Berth makeBerth(const InstanceSpec& spec, BaseViews& bases, LayerStore& layers, const Places& places) {
+  Berth berth;
+  berth.id = layers.create();
+  std::string directory = places.berth(berth.id);
+  try {
+    makeInside(berth, spec, bases, layers, directory);
+    return berth;
+  } catch (...) {
+    layers.release({berth.id});
+    std::error_code ignored;
+    std::filesystem::remove_all(directory, ignored);
+    throw;
+  }
 }
 
 void moveIn(const Berth& berth, const std::string& aid, Janitor& janitor, const Places& places) {

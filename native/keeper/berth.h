@@ -22,7 +22,7 @@ struct Berth {
   std::vector<std::shared_ptr<BaseView>> bases;
 };
 
-// Makes a berth for instances of `spec`. Throws Error, and then leaves nothing behind but what a sweep finds.
+// Makes a berth for instances of `spec`. Throws Error, and then leaves nothing behind.
 Berth makeBerth(const InstanceSpec& spec, BaseViews& bases, LayerStore& layers, const Places& places);
 
 // Gives the berth's directory to instance `aid`: log, state file and work directories. A log that is there already stays.

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "core/sys/error.h"
+#include "core/sys/failpoint.h"
 #include "keeper/copy_ahead.h"
 #include "keeper/keeper.h"
 
@@ -38,7 +39,13 @@ void Berths::prepare(const std::string& imageId, const InstanceSpec& spec, size_
     }
     try {
       Berth berth = makeBerth(spec, keeper_.bases, keeper_.layers, keeper_.places);
-      copyAhead(berth, spec, written);
+      try {
+        copyAhead(berth, spec, written);
+        failpoint("copy into berth");
+      } catch (...) {
+        scrap(berth, keeper_.layers, keeper_.janitor, keeper_.places);
+        throw;
+      }
       std::lock_guard lock(mutex_);
       Ready& ready = ready_[imageId];
       if (ready.layers != spec.layers) {

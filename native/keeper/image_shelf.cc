@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -17,12 +18,20 @@ using Json = nlohmann::json;
 
 namespace {
 
-// What tells a file from another one, and from itself before somebody wrote to it.
+// What tells a file from another one, and from itself before somebody wrote to it. (Its change time would not do: pages.bin is
+// linked into deltas.)
 std::string identityOf(const std::string& path) {
   struct stat st {};
   if (::stat(path.c_str(), &st) != 0) return path + " is not there";
   return std::to_string(st.st_dev) + ":" + std::to_string(st.st_ino) + ":" + std::to_string(st.st_size) + ":" +
-         std::to_string(st.st_ctim.tv_sec) + "." + std::to_string(st.st_ctim.tv_nsec);
+         std::to_string(st.st_mtim.tv_sec) + "." + std::to_string(st.st_mtim.tv_nsec);
+}
+
+// Pages that a delta shares count for the image that had them first, and for the last one when that is gone.
+uint64_t bytesOfBase(const std::string& directory) {
+  struct stat st {};
+  bool isLast = ::stat((directory + "/base.bin").c_str(), &st) == 0 && st.st_nlink == 1;
+  return isLast ? std::min<uint64_t>(st.st_size, st.st_blocks * 512) : 0;
 }
 
 void syncDirectory(const std::string& path) {
@@ -43,7 +52,8 @@ std::vector<std::string> imagesIn(const Places& places) {
 ImageNote noteOfImage(const Places& places, const std::string& id) {
   try {
     Json json = Json::parse(readFile(places.image(id) + "/keeper.json"));
-    return {json.at("layers").get<std::vector<std::string>>(), json.at("bytes").get<uint64_t>(), json.at("token").get<std::string>()};
+    uint64_t own = json.at("bytes").get<uint64_t>();
+    return {json.at("layers").get<std::vector<std::string>>(), own + bytesOfBase(places.image(id)), json.at("token").get<std::string>()};
   } catch (const std::exception&) {
     return {};
   }
@@ -55,6 +65,16 @@ bool hasImageOfToken(const Places& places, const std::string& token) {
     if (noteOfImage(places, id).token == token) return true;
   }
   return false;
+}
+
+uint64_t ownBytesOfImage(const std::string& directory) {
+  uint64_t bytes = 0;
+  for (const auto& name : listDirectory(directory)) {
+    struct stat status {};
+    // As far as it is written: pages.bin of a delta begins with a hole.
+    if (name != "base.bin" && ::stat((directory + "/" + name).c_str(), &status) == 0) bytes += std::min<uint64_t>(status.st_size, status.st_blocks * 512);
+  }
+  return bytes;
 }
 
 void writeNote(const std::string& directory, const ImageNote& note) {
@@ -74,7 +94,8 @@ void publishImage(const Places& places, const std::string& directory, const std:
 std::shared_ptr<Image> OpenImages::open(const std::string& id) {
   std::string directory = places_.image(id);
   if (::access(directory.c_str(), F_OK) != 0) throw Error("not-found", "there is no image " + id);
-  std::string identity = identityOf(directory + "/image.bin") + " " + identityOf(directory + "/pages.bin");
+  std::string identity;
+  for (const char* file : {"/image.bin", "/pages.bin", "/base.bin"}) identity += identityOf(directory + file) + " ";
   {
     std::lock_guard lock(mutex_);
     auto known = images_.find(id);

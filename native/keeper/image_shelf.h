@@ -17,7 +17,7 @@ namespace appshot {
 
 struct ImageNote {
   std::vector<std::string> layers;       // uppermost first
-  uint64_t bytes = 0;
+  uint64_t bytes = 0;                    // on disk; a base that another image has too is not counted
   std::string token;
 };
 
@@ -27,6 +27,8 @@ std::vector<std::string> imagesIn(const Places& places);
 ImageNote noteOfImage(const Places& places, const std::string& id);
 bool hasImageOfToken(const Places& places, const std::string& token);
 
+// What the files of an image take on disk, a base that is shared not counted.
+uint64_t ownBytesOfImage(const std::string& directory);
 // Writes the note into an image that is not in its place yet.
 void writeNote(const std::string& directory, const ImageNote& note);
 // Puts a whole image into its place at once, durably. What was there before ends at `directory`.

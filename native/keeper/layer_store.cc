@@ -37,8 +37,13 @@ std::string LayerStore::create() {
     id = name;
     references_[id] = 1;
   }
-  for (const std::string& path : {directory_ + "/" + id, rootOf(id), cwdOf(id)}) {
-    sys("make layer " + path, [&] { return ::mkdir(path.c_str(), 0755); });
+  try {
+    for (const std::string& path : {directory_ + "/" + id, rootOf(id), cwdOf(id)}) {
+      sys("make layer " + path, [&] { return ::mkdir(path.c_str(), 0755); });
+    }
+  } catch (...) {
+    release({id});
+    throw;
   }
   return id;
 }

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "core/fill/filler.h"
+#include "core/sys/failpoint.h"
 #include "core/sys/sys.h"
 #include "keeper/daemon.h"
 #include "keeper/keeper.h"
@@ -80,6 +81,7 @@ int run(const Arguments& arguments, Daemon& daemon) {
   if (::getuid() != 0) throw Error("bad-request", "the engine needs root");
   sys("become a subreaper", [] { return ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); });
   ::umask(022);
+  if (const char* wanted = std::getenv("APPSHOT_FAILPOINTS"); wanted && std::strcmp(wanted, "1") == 0) Failpoints::enable();
   Keeper keeper(places, arguments.settings);
   Server server(keeper);
   stopping = &server;

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "core/sys/failpoint.h"
 #include "keeper/request_fields.h"
 #include "keeper/rids_operation.h"
 
@@ -19,6 +20,7 @@ const std::map<std::string, Operation>& operations() {
       {"ps", listProcesses},   {"kill", killProcesses},    {"exec", execGuest},      {"configure", configureKeeper},
       {"snapshot", snapshotInstance}, {"cancelSnapshot", cancelSnapshot}, {"restore", restoreInstance}, {"beginWake", beginWakeOfInstance}, {"clone", cloneImage},
       {"warm", warmImage},     {"rids", listResourceIds},     {"park", parkInstance},     {"unpark", unparkInstance}, {"inspect", inspectImageOrInstance},       {"removeImage", removeImage},
+      {"failpoints", armFailpoint},
   };
   return all;
 }
@@ -28,6 +30,7 @@ const std::map<std::string, Operation>& operations() {
 Answer runOperation(const std::string& method, Call call) {
   auto found = operations().find(method);
   if (found == operations().end()) throw Error("bad-request", "the keeper has no method '" + method.substr(0, 100) + "'");
+  FailScope scope(method);
   return found->second(call);
 }
 

@@ -24,6 +24,7 @@ struct Call {
 Answer runOperation(const std::string& method, Call call);
 
 Answer hello(Call call);
+Answer armFailpoint(Call call);
 Answer launchInstance(Call call);
 Answer stopInstance(Call call);
 Answer listInstances(Call call);

@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "core/restore/cloneable.h"
 #include "core/snapshot/preview.h"
 #include "core/snapshot/snapshot.h"
+#include "core/sys/failpoint.h"
 #include "core/sys/sys.h"
 #include "keeper/answers.h"
 #include "keeper/arrival.h"
@@ -112,6 +112,7 @@ class Undertaking {
     request.surroundings = {spec.port, {}, 0, spec.identity.ip};
     for (const ViewBind& bind : spec.binds) request.surroundings.volumes.push_back(bind.at);
     if (!instance_->image.empty() && keeper_.hasImage(instance_->image)) request.wokenFrom = keeper_.places.image(instance_->image);
+    request.base = earlierImage();
     request.keepOutside = instance_->spec.connections != Connections::kReset;
     request.silence = [this](bool silent) { keeper_.network.silencePod(instance_->pod->number, instance_->pod->farmIp, silent); };
     request.cancel = &instance_->cancelSnapshot;
@@ -140,7 +141,17 @@ class Undertaking {
     note_.token = token_;
   }
 
+  // The image that the instance came from. Any other would be right as well, and none: what it has is compared.
+  std::shared_ptr<Image> earlierImage() const {
+    try {
+      return instance_->image.empty() ? nullptr : keeper_.images.open(instance_->image);
+    } catch (const Error&) {
+      return nullptr;
+    }
+  }
+
   void whileStopped() {
+    failpoint("while stopped");
     if (wish_.keepRunning) keeper_.layers.copyInto(instance_->layer, note_.layers[0]);
   }
 
@@ -154,12 +165,14 @@ class Undertaking {
       bool isNew = layer == note_.layers[0] || std::find(held_.begin(), held_.end(), layer) != held_.end();
       if (isNew) keeper_.layers.sync(layer);
     }
-    note_.bytes = keeper_.layers.bytes(note_.layers[0]) + bytesIn(directory_);
+    note_.bytes = keeper_.layers.bytes(note_.layers[0]) + ownBytesOfImage(directory_);
     writeNote(directory_, note_);
+    failpoint("write note");
     if (!endingToken.empty()) keeper_.remember(*instance_, endingToken);
     ImageNote replaced = noteOfImage(keeper_.places, wish_.image);
     keeper_.layers.retain(note_.layers);
     try {
+      failpoint("before publishing");
       publishImage(keeper_.places, directory_, wish_.image);
     } catch (...) {
       keeper_.layers.release(note_.layers);
@@ -174,9 +187,8 @@ class Undertaking {
     keeper_.zygotes.drop(wish_.image);
     keeper_.berths.drop(wish_.image);
     keeper_.images.drop(wish_.image);
+    failpoint("published");
   }
-
-  static uint64_t bytesIn(const std::string& directory);
 
   Keeper& keeper_;
   InstancePtr instance_;
@@ -185,12 +197,6 @@ class Undertaking {
   ImageNote note_;
   std::vector<std::string> held_;        // layers made for this image, one reference each
 };
-
-uint64_t Undertaking::bytesIn(const std::string& directory) {
-  uint64_t bytes = 0;
-  for (const auto& name : listDirectory(directory)) bytes += std::filesystem::file_size(directory + "/" + name);
-  return bytes;
-}
 
 Answer cancelledAnswer(const SnapshotWish& wish) {
   return {{"image", wish.image}, {"bytes", 0}, {"stoppedMs", 0.0}, {"phases", Answer::object()}, {"keepsAddress", false}, {"cancelled", true}};

@@ -138,13 +138,23 @@ static void opVdso(struct Context* context, struct Op* op) {
 
 struct UffdCopy { uint64_t to, from, bytes, mode; int64_t copied; };
 
+/*
+ * The filler copies beside us, and these pages too, if late. So one may be there already (EEXIST), and when all of the memory is
+ * there the filler has unregistered it (ENOENT).
+ */
 static void opUffdCopy(struct Context* context, struct Op* op) {
   long fd = (long)argument(context, op, 0);
   struct CopyRun* run = (struct CopyRun*)op->arg[1];
   for (uint64_t i = 0; i < op->arg[2]; i++, run++) {
-    struct UffdCopy copy = {run->address, op->arg[3] + run->position, run->bytes, 1 /* DONTWAKE */, 0};
-    long result = sys3(NR_ioctl, fd, 0xc028aa03 /* UFFDIO_COPY */, (long)&copy);
-    if (result < 0 && result != -17) fail(context, op->step, result);
+    for (uint64_t done = 0; done < run->bytes;) {
+      struct UffdCopy copy = {run->address + done, op->arg[3] + run->position + done, run->bytes - done, 1 /* DONTWAKE */, 0};
+      long result = sys3(NR_ioctl, fd, 0xc028aa03 /* UFFDIO_COPY */, (long)&copy);
+      if (result == -2 /* ENOENT */) return;
+      if (result == -17 /* EEXIST */) done += 4096;
+      else if (result == -11 /* EAGAIN: not all of it */) done += copy.copied > 0 ? (uint64_t)copy.copied : 0;
+      else if (result < 0) fail(context, op->step, result);
+      else break;
+    }
   }
 }
 

@@ -142,7 +142,7 @@ enum CommandKind {
   COMMAND_CLONE = 3,    /* in a pod: fork of this zygote, which goes on behind its OP_SERVE */
 };
 
-enum CommandFd { FD_POD = 0, FD_CGROUP = 1, FD_PROC = 2, FD_TAPE = 3, FD_STATUS = 4, FD_PAGES = 5, FD_EXTRA = 6, FD_DUPLICATES = 7, FD_V1 = 8 };
+enum CommandFd { FD_POD = 0, FD_CGROUP = 1, FD_PROC = 2, FD_TAPE = 3, FD_STATUS = 4, FD_PAGES = 5, FD_EXTRA = 6, FD_DUPLICATES = 7, FD_BASE = 8, FD_V1 = 9 };
 
 struct Answer { int64_t result; /* virtual pid, or -errno */ };
 

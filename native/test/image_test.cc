@@ -43,7 +43,8 @@ struct Seed {
   }
   std::string withState(const State& state) {
     std::filesystem::remove(path);
-    writeImageFile(directory.path(), state, "", std::vector<uint32_t>(1), kSeedPages * kPageSize);
+    std::filesystem::remove(directory.path() + "/pages.bin");
+    writeSeedImage(directory.path(), state);
     return refusal(directory.path());
   }
 };
@@ -90,6 +91,9 @@ TEST_CASE("foreign and newer files are named as such") {
   std::string newer = seed.bytes;
   newer[8]++;
   CHECK(contains(seed.withBytes(newer), ("format version " + std::to_string(kImageVersion + 1)).c_str()));
+  std::string older = seed.bytes;
+  older[8]--;
+  CHECK(contains(seed.withBytes(older), ("format version " + std::to_string(kImageVersion - 1)).c_str()));
   CHECK(contains(seed.withBytes(seed.bytes + "x"), "behind the end"));
   CHECK_THROWS_WITH_AS(Image(seed.directory.path() + "/nothing"), doctest::Contains("there is no image"), Error);
 }

@@ -47,7 +47,7 @@ State seedState() {
   state.environment.kernel = "6.1";
   state.hostName = "host";
   state.monotonicNs = 5;
-  state.mappedFiles = {{"/bin/program", false, 8192, 7, false}};
+  state.mappedFiles = {{"/bin/program", false, 8192, 7, false, ""}};
   SharedMemory memory;
   memory.size = 4096;
   memory.name = "shared";
@@ -65,14 +65,27 @@ State seedState() {
   return state;
 }
 
-void writeSeedImage(const std::string& directory) {
-  PageWriter pages(directory + "/pages.bin");
+void writeSeedImage(const std::string& directory, const State& state, const PageBase& base) {
+  PageWriter pages(directory + "/pages.bin", base.bytes);
   std::string page(kPageSize, '\0');
   for (uint64_t i = 0; i < kSeedPages; i++) {
     page.assign(kPageSize, static_cast<char>('a' + i));
     pages.append(page.data(), page.size());
   }
-  writeImageFile(directory, seedState(), "{\"name\":\"seed\"}", pages.chunkSums(), pages.position());
+  writeImageFile(directory, state, "{\"name\":\"seed\"}", pages, base);
+}
+
+PageBase writeSeedDelta(const std::string& directory) {
+  TemporaryDirectory first;
+  writeSeedImage(first.path());
+  PageBase base = Image(first.path()).baseForDelta();
+  base.name = "first";
+  std::filesystem::create_hard_link(first.path() + "/pages.bin", directory + "/base.bin");
+  State state = seedState();
+  // The first run stays in the base; what else there is stands in pages.bin.
+  for (PageRun* run : {&state.processes[0].runs[1], &state.processes[1].runs[1], &state.sharedMemory[0].runs[0]}) run->position += base.bytes;
+  writeSeedImage(directory, state, base);
+  return base;
 }
 
 void overwrite(const std::string& path, const std::string& bytes) {

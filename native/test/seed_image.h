@@ -11,7 +11,9 @@ State seedState();
 
 // Writes it into an empty directory. Its pages.bin has kSeedPages pages.
 inline constexpr uint64_t kSeedPages = 4;
-void writeSeedImage(const std::string& directory);
+void writeSeedImage(const std::string& directory, const State& state = seedState(), const PageBase& base = {});
+// A delta against a seed image that is gone by then, as that of an instance which slept before. Returns what it has of it.
+PageBase writeSeedDelta(const std::string& directory);
 
 // Gives a file these contents. Not by O_TRUNC, after which ext4 writes to the disk when the file is closed.
 void overwrite(const std::string& path, const std::string& bytes);

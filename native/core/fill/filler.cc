@@ -54,8 +54,9 @@ void sendOrder(const FillOrder& order, int done) {
   if (order.imageDir.size() >= sizeof FillMessage::imageDir) throw Error("internal", "the path of the image is too long: " + order.imageDir);
   FillMessage message;
   message.pageBytes = order.pageBytes;
+  message.baseBytes = order.baseBytes;
   std::memcpy(message.imageDir, order.imageDir.c_str(), order.imageDir.size());
-  int fds[kFillDescriptors] = {order.pagesFd, order.plansFd, done, order.userfaultfds.get()};
+  int fds[kFillDescriptors] = {order.pagesFd, order.plansFd, done, order.userfaultfds.get(), order.baseBytes ? order.baseFd : order.pagesFd};
   iovec vector{&message, sizeof message};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)]{};
   msghdr header{};

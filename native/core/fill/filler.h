@@ -22,6 +22,8 @@ struct FillOrder {
   int plansFd = -1;      // see writePlans
   int pagesFd = -1;
   uint64_t pageBytes = 0;
+  int baseFd = -1;        // of a delta: pages below baseBytes are here
+  uint64_t baseBytes = 0;
   UniqueFd userfaultfds;  // socket from which the filler takes one userfaultfd a plan, each with its virtual pid
   UniqueFd duplicates;    // socket to which the same are sent, and from which nobody takes them
 };

@@ -14,11 +14,12 @@ inline constexpr char kFillerName[] = "appshot-filler";
 // lets each user have only so many at a time.
 inline constexpr size_t kMaxFillProcesses = 128;
 
-// One datagram; with it: pages.bin, the plans as a memfd, the write end of a pipe that tells the end, and the socket from which
-// the userfaultfds come.
-inline constexpr size_t kFillDescriptors = 4;
+// One datagram; with it: pages.bin, the plans as a memfd, the write end of a pipe that tells the end, the socket from which
+// the userfaultfds come, and base.bin (of a delta).
+inline constexpr size_t kFillDescriptors = 5;
 struct FillMessage {
   uint64_t pageBytes = 0;
+  uint64_t baseBytes = 0;
   char imageDir[1024]{};
 };
 

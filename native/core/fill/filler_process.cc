@@ -21,12 +21,12 @@ constexpr int kSocket = 3;
 
 struct ReceivedOrder {
   FillMessage message{};
-  UniqueFd pages, plans, done, userfaultfds;
+  UniqueFd pages, plans, done, userfaultfds, base;
 };
 
 bool receive(ReceivedOrder& order) {
   iovec vector{&order.message, sizeof order.message};
-  int fds[kFillDescriptors] = {-1, -1, -1, -1};
+  int fds[kFillDescriptors] = {-1, -1, -1, -1, -1};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)];
   msghdr header{};
   header.msg_iov = &vector;
@@ -41,6 +41,7 @@ bool receive(ReceivedOrder& order) {
   order.plans = UniqueFd(fds[1]);
   order.done = UniqueFd(fds[2]);
   order.userfaultfds = UniqueFd(fds[3]);
+  order.base = UniqueFd(fds[4]);
   return true;
 }
 
@@ -72,6 +73,8 @@ void work(ReceivedOrder order) {
   const FillMessage& message = order.message;
   std::vector<FillPlan> plans = readPlans(order.plans.get());
   void* mapped = message.pageBytes ? ::mmap(nullptr, message.pageBytes, PROT_READ, MAP_SHARED, order.pages.get(), 0) : nullptr;
+  // Positions below those of pages.bin are the base's.
+  if (message.baseBytes && mapped != MAP_FAILED) mapped = ::mmap(mapped, message.baseBytes, PROT_READ, MAP_SHARED | MAP_FIXED, order.base.get(), 0);
   if (mapped == MAP_FAILED) std::abort();  // the keeper sees that we ended and acts
   auto* pages = static_cast<char*>(mapped);
   fetchNext(plans, pages);

@@ -26,7 +26,7 @@ static std::vector<Entry> unpacked(const json& from) {
 }
 
 #define APPSHOT_FIELDS NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE
-APPSHOT_FIELDS(MappedFile, path, writable, size, mtimeNs, deleted)
+APPSHOT_FIELDS(MappedFile, path, writable, size, mtimeNs, deleted, buildId)
 APPSHOT_FIELDS(SignalAction, number, handler, flags, restorer, mask)
 APPSHOT_FIELDS(Credentials, uid, gid, groups, capInheritable, capPermitted, capEffective, capBounding, capAmbient, noNewPrivs, secureBits)
 APPSHOT_FIELDS(QueuedSignal, siginfo)

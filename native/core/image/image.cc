@@ -7,9 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <mutex>
 #include <set>
-#include <tuple>
 
 #include "core/image/check_file.h"
 #include "core/image/codec.h"
@@ -29,7 +27,7 @@ struct FileHeader {
   uint32_t reserved;
 };
 
-enum RecordType : uint32_t { kEnd = 0, kMeta = 1, kCommon = 2, kProcess = 3, kPages = 4 };
+enum RecordType : uint32_t { kEnd = 0, kMeta = 1, kCommon = 2, kProcess = 3, kPages = 4, kBase = 5 };
 
 struct RecordHeader {
   uint32_t type;
@@ -51,73 +49,43 @@ void appendRecord(std::string& to, RecordType type, const std::string& name, con
   to.append((8 - to.size() % 8) % 8, '\0');
 }
 
-// Files whose contents were checked or written by this process, known again by identity and change time: any ordinary write
-// changes the latter.
-class VerifiedFiles {
- public:
-  static bool contains(int fd) {
-    std::lock_guard lock(mutex_);
-    return known_.count(identityOf(fd)) > 0;
-  }
-  static void add(int fd) {
-    std::lock_guard lock(mutex_);
-    if (known_.size() > 4096) known_.clear();
-    known_.insert(identityOf(fd));
-  }
-
- private:
-  using Identity = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
-  static Identity identityOf(int fd) {
-    struct stat status{};
-    sys("stat pages.bin", [&] { return ::fstat(fd, &status); });
-    return {status.st_dev, status.st_ino, status.st_size, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
-  }
-  static inline std::mutex mutex_;
-  static inline std::set<Identity> known_;
-};
-
 [[noreturn]] void invalid(const std::string& what) { throw Error("image-invalid", what); }
 
 std::string asBytes(const std::vector<uint32_t>& numbers) {
   return std::string(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(uint32_t));
 }
 
+std::vector<uint32_t> asNumbers(std::string_view bytes, const std::string& place) {
+  if (bytes.size() % sizeof(uint32_t)) invalid(place + ": broken table of checksums");
+  std::vector<uint32_t> numbers(bytes.size() / sizeof(uint32_t));
+  if (!bytes.empty()) std::memcpy(numbers.data(), bytes.data(), bytes.size());
+  return numbers;
+}
+
+// Size of the base, then its checksums.
+std::string encodeBase(const PageBase& base) {
+  return std::string(reinterpret_cast<const char*>(&base.bytes), sizeof base.bytes) + asBytes(base.sums);
+}
+
+PageBase decodeBase(const std::string& name, std::string_view content, const std::string& place) {
+  PageBase base;
+  base.name = name;
+  if (content.size() < sizeof base.bytes) invalid(place + ": the record of the base is broken");
+  std::memcpy(&base.bytes, content.data(), sizeof base.bytes);
+  base.sums = asNumbers(content.substr(sizeof base.bytes), place);
+  if (base.bytes == 0 || base.bytes % kPageSize) invalid(place + ": the record of the base is broken");
+  return base;
+}
+
+uint64_t sizeOf(int fd) {
+  struct stat status{};
+  sys("stat pages of an image", [&] { return ::fstat(fd, &status); });
+  return static_cast<uint64_t>(status.st_size);
+}
+
 }  // namespace
 
-PageWriter::PageWriter(const std::string& path)
-    : fd_(sysFd("create " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); })) {}
-
-void PageWriter::append(const void* pages, size_t bytes) {
-  writeAll(fd_.get(), pages, bytes, "write pages of the image");
-  position_ += bytes;
-  auto* at = static_cast<const char*>(pages);
-  while (bytes > 0) {
-    size_t part = std::min<uint64_t>(bytes, kChunkBytes - inChunk_);
-    sum_ = crc32c(at, part, sum_);
-    inChunk_ += part;
-    at += part;
-    bytes -= part;
-    if (inChunk_ == kChunkBytes) {
-      sums_.push_back(sum_);
-      sum_ = 0;
-      inChunk_ = 0;
-    }
-  }
-}
-
-const std::vector<uint32_t>& PageWriter::chunkSums() {
-  if (inChunk_ > 0) {
-    sums_.push_back(sum_);
-    sum_ = 0;
-    inChunk_ = 0;
-  }
-  return sums_;
-}
-
-void PageWriter::trust() const { VerifiedFiles::add(fd_.get()); }
-
-void writeImageFile(const std::string& directory, const State& state, const std::string& meta, const std::vector<uint32_t>& chunkSums,
-                    uint64_t pageBytes) {
+void writeImageFile(const std::string& directory, const State& state, const std::string& meta, PageWriter& pages, const PageBase& base) {
   FileHeader header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kImageVersion;
@@ -128,7 +96,8 @@ void writeImageFile(const std::string& directory, const State& state, const std:
   for (const Rule& rule : state.rules) appendRecord(bytes, static_cast<RecordType>(kRuleRecord), rule.subject, encodeRule(rule));
   for (const ClassifiedResource& resource : state.resources)
     appendRecord(bytes, static_cast<RecordType>(kResourceRecord), resource.identity, encodeResource(resource));
-  appendRecord(bytes, kPages, std::to_string(pageBytes), asBytes(chunkSums));
+  if (base.bytes) appendRecord(bytes, kBase, base.name, encodeBase(base));
+  appendRecord(bytes, kPages, std::to_string(pages.position()), asBytes(pages.chunkSums()));
   appendRecord(bytes, kEnd, "", "");
   std::string path = directory + "/image.bin";
   UniqueFd fd = sysFd("create " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); });
@@ -153,11 +122,24 @@ Image::Image(const std::string& directory) : directory_(directory) {
     throw;
   }
   readRecords(bytes);
-  struct stat status{};
-  sys("stat pages.bin", [&] { return ::fstat(pages_.get(), &status); });
-  if (static_cast<uint64_t>(status.st_size) != pageBytes_)
-    invalid(directory + "/pages.bin has " + std::to_string(status.st_size) + " bytes where the image says " + std::to_string(pageBytes_));
+  uint64_t there = sizeOf(pages_.get());
+  if (there != pageBytes_)
+    invalid(directory + "/pages.bin has " + std::to_string(there) + " bytes where the image says " + std::to_string(pageBytes_));
+  if (base_.bytes) openBase();
   validate();
+}
+
+void Image::openBase() {
+  std::string path = directory_ + "/base.bin", from = " (the pages first saved with image '" + base_.name + "')";
+  basePages_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!basePages_.valid()) invalid(path + from + " is missing");
+  uint64_t there = sizeOf(basePages_.get());
+  if (there != base_.bytes) invalid(path + from + " has " + std::to_string(there) + " bytes where the image says " + std::to_string(base_.bytes));
+}
+
+PageBase Image::baseForDelta() const {
+  if (base_.bytes) return base_;
+  return {directory_.substr(directory_.rfind('/') + 1), pageBytes_, chunkSums_};
 }
 
 void Image::readRecords(const std::string& bytes) {
@@ -204,11 +186,11 @@ void Image::readRecords(const std::string& bytes) {
     } else if (record.type == kResourceRecord) {
       resources.push_back(decodeResource(name, content));
     } else if (record.type == kPages) {
-      if (content.size() % sizeof(uint32_t)) invalid(place + ": broken table of checksums");
-      chunkSums_.resize(content.size() / sizeof(uint32_t));
-      if (!content.empty()) std::memcpy(chunkSums_.data(), content.data(), content.size());
+      chunkSums_ = asNumbers(content, place);
       pageBytes_ = std::strtoull(name.c_str(), nullptr, 10);
       havePages = true;
+    } else if (record.type == kBase) {
+      base_ = decodeBase(name, content, place);
     } else {
       invalid(place + ": record type " + std::to_string(record.type) + " is not known");
     }
@@ -225,12 +207,15 @@ void Image::validate() const {
     if (!condition) invalid(directory_ + "/image.bin: " + what);
   };
   constexpr uint64_t kTop = 0x7ffffffff000;
-  require(chunkSums_.size() == (pageBytes_ + kChunkBytes - 1) / kChunkBytes, "the number of page checksums is wrong");
+  require(base_.bytes <= pageBytes_, "the base is larger than all pages");
+  require(chunkSums_.size() == (pageBytes_ - base_.bytes + kChunkBytes - 1) / kChunkBytes, "the number of page checksums is wrong");
+  require(base_.sums.size() == (base_.bytes + kChunkBytes - 1) / kChunkBytes, "the number of the base's page checksums is wrong");
   auto checkRuns = [&](const std::vector<PageRun>& runs, uint64_t limit) {
     for (const PageRun& run : runs) {
       require(run.address % kPageSize == 0 && run.position % kPageSize == 0, "a page run is not aligned");
       require(run.pages <= limit / kPageSize && run.address <= limit - run.pages * kPageSize, "a page run is out of range");
       require(run.pages <= pageBytes_ / kPageSize && run.position <= pageBytes_ - run.pages * kPageSize, "a page run is outside of pages.bin");
+      require(run.position >= base_.bytes || run.position + run.pages * kPageSize <= base_.bytes, "a page run lies across the end of the base");
     }
   };
   std::set<int32_t> pids;
@@ -264,15 +249,8 @@ void Image::validate() const {
 }
 
 void Image::verifyPages() const {
-  if (VerifiedFiles::contains(pages_.get())) return;
-  std::string buffer(kChunkBytes, '\0');
-  for (size_t chunk = 0; chunk < chunkSums_.size(); chunk++) {
-    uint64_t bytes = std::min(kChunkBytes, pageBytes_ - chunk * kChunkBytes);
-    ssize_t n = sys("read pages.bin", [&] { return ::pread(pages_.get(), buffer.data(), bytes, static_cast<off_t>(chunk * kChunkBytes)); });
-    if (static_cast<uint64_t>(n) != bytes || crc32c(buffer.data(), bytes) != chunkSums_[chunk])
-      invalid(directory_ + "/pages.bin: the checksum of chunk " + std::to_string(chunk) + " (bytes " + std::to_string(chunk * kChunkBytes) + " on) is wrong");
-  }
-  VerifiedFiles::add(pages_.get());
+  if (base_.bytes) verifyChunks(basePages_.get(), {0, base_.bytes}, base_.sums, directory_ + "/base.bin (the pages first saved with image '" + base_.name + "')");
+  verifyChunks(pages_.get(), {base_.bytes, pageBytes_}, chunkSums_, directory_ + "/pages.bin");
 }
 
 }  // namespace appshot

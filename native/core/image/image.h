@@ -3,6 +3,9 @@
 //   image.bin   header, then records; each record: header {type, name length, size, CRC-32C of name and data, CRC-32C of the header},
 //               name, data, padding to 8 bytes; the last one is `end`
 //   pages.bin   page contents, 4096 bytes each, in the order of the page runs
+//   base.bin    of a delta: a hard link to the pages.bin of an earlier image, from which unchanged pages come
+//
+// The positions of page runs count through both: the first bytes are those of the base, pages.bin has a hole there.
 //
 // Written beside its place, synced, then renamed by the keeper. docs/image-format.md draws it.
 #pragma once
@@ -12,38 +15,15 @@
 #include <vector>
 
 #include "core/image/model.h"
+#include "core/image/page_file.h"
 #include "core/sys/unique_fd.h"
 
 namespace appshot {
 
-constexpr uint32_t kImageVersion = 1;
-constexpr uint64_t kPageSize = 4096;
-// Pages are checked in chunks of this many bytes.
-constexpr uint64_t kChunkBytes = 1 << 20;
+constexpr uint32_t kImageVersion = 2;
 
-// Writes pages one after the other, and sums them up as they come.
-class PageWriter {
- public:
-  explicit PageWriter(const std::string& path);
-  // Position of the next page.
-  uint64_t position() const { return position_; }
-  void append(const void* pages, size_t bytes);
-  const std::vector<uint32_t>& chunkSums();  // ends the last chunk
-  // What was written here need not be read again to be believed: call when all is written and synced.
-  void trust() const;
-  int fd() const { return fd_.get(); }
-
- private:
-  UniqueFd fd_;
-  uint64_t position_ = 0;
-  uint32_t sum_ = 0;
-  uint64_t inChunk_ = 0;
-  std::vector<uint32_t> sums_;
-};
-
-// Writes image.bin into `directory`. Does not sync.
-void writeImageFile(const std::string& directory, const State& state, const std::string& meta, const std::vector<uint32_t>& chunkSums,
-                    uint64_t pageBytes);
+// Writes image.bin into `directory`. Does not sync. `base`: of a delta, whose base.bin stands there.
+void writeImageFile(const std::string& directory, const State& state, const std::string& meta, PageWriter& pages, const PageBase& base = {});
 // Syncs image.bin, pages.bin and the directory.
 void syncImage(const std::string& directory);
 
@@ -59,10 +39,19 @@ class Image {
   const std::string& meta() const { return meta_; }
   const std::string& directory() const { return directory_; }
   int pagesFd() const { return pages_.get(); }
+  // Where positions end.
   uint64_t pageBytes() const { return pageBytes_; }
+  // base.bin: pages at positions below base().bytes; -1 where the image is whole.
+  int basePagesFd() const { return basePages_.get(); }
+  const PageBase& base() const { return base_; }
+  // What a delta against this image has as its base: this image's own, or the image itself.
+  PageBase baseForDelta() const;
+  // A descriptor of that base's pages.
+  int baseForDeltaFd() const { return base_.bytes ? basePages_.get() : pages_.get(); }
 
  private:
   void readRecords(const std::string& bytes);
+  void openBase();
   void validate() const;
 
   std::string directory_;
@@ -70,7 +59,8 @@ class Image {
   std::string meta_;
   std::vector<uint32_t> chunkSums_;
   uint64_t pageBytes_ = 0;
-  UniqueFd pages_;
+  PageBase base_;
+  UniqueFd pages_, basePages_;
 };
 
 }  // namespace appshot

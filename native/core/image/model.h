@@ -64,6 +64,7 @@ struct MappedFile {
   uint64_t size = 0;
   int64_t mtimeNs = 0;
   bool deleted = false;
+  std::string buildId;    // of an ELF file that has one
 };
 
 // Shared memory without a name. Its contents stand in pages.bin.

@@ -31,10 +31,10 @@ uint64_t chooseBase(const State& state) {
 
 class ImageCompiler {
  public:
-  ImageCompiler(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet, Compiled& compiled,
+  ImageCompiler(const State& state, Purpose purpose, PageSpace space, const std::vector<TouchedPage>& workingSet, Compiled& compiled,
                 WakeOptions wake)
       : state_(state), compiler_{.state = state, .purpose = purpose, .region = compiled.region, .highFd = 32, .regionBytes = kRegionBytes,
-                                 .pageBytes = pageBytes, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks, .wake = wake} {
+                                 .space = space, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks, .wake = wake} {
     compiler_.alive = static_cast<uint32_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
     for (const Process& process : state.processes)
       if ((purpose == Purpose::Zygote || wake.tellVariables) && !process.zombie && process.configurator) compiler_.configured++;
@@ -55,6 +55,7 @@ class ImageCompiler {
       tape.op(OP_SERVE, "serve", {socket_, region.reserve(APPSHOT_SERVER, 64)});
       tape.call("close the zygote's socket", SYS_close, {socket_});
       tape.call("close the zygote's pages", SYS_close, {compiler_.pages});
+      tape.call("close the zygote's base", SYS_close, {compiler_.base});
       tape.call("close the zygote's /proc", SYS_close, {compiler_.proc});
     }
     moveDescriptors(tape, false);
@@ -70,6 +71,7 @@ class ImageCompiler {
   // The descriptors that came with the command go above those of the programs; everything else is closed.
   void moveDescriptors(Tape& tape, bool zygote) {
     compiler_.pages = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_PAGES}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+    compiler_.base = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_BASE}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     compiler_.proc = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_PROC}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     if (compiler_.purpose == Purpose::Restore) {
       compiler_.fillSocket = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
@@ -161,12 +163,12 @@ class ImageCompiler {
 
 }  // namespace
 
-std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet,
+std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, PageSpace space, const std::vector<TouchedPage>& workingSet,
                                        WakeOptions wake) {
   size_t threads = 0;
   for (const Process& process : state.processes) threads += process.threads.size();
   auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads), {}});
-  ImageCompiler(state, purpose, pageBytes, workingSet, *compiled, wake).compile();
+  ImageCompiler(state, purpose, space, workingSet, *compiled, wake).compile();
   if (compiled->region.size() > kPagesOffset) throw Error("unsupported-state", "the image's tape is too large");
   return compiled;
 }

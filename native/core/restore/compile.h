@@ -22,6 +22,11 @@ enum class Purpose {
   Zygote,   // memory of the root process, then OP_SERVE; what follows runs in each clone
 };
 
+// Positions of pages: below `base` they are in base.bin, from there to `end` in pages.bin.
+struct PageSpace {
+  uint64_t base = 0, end = 0;
+};
+
 // A compiled image: the region to be mapped in the new process.
 struct Compiled {
   Region region;
@@ -30,7 +35,7 @@ struct Compiled {
 };
 
 // `workingSet`: filled first; the rest of their memory comes while the programs run. Only for Purpose::Restore.
-std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, uint64_t pageBytes, const std::vector<TouchedPage>& workingSet,
+std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, PageSpace space, const std::vector<TouchedPage>& workingSet,
                                        WakeOptions wake = {});
 
 // --- parts, each in a file of its own ---------------------------------------------------------------------------------
@@ -42,11 +47,12 @@ struct Compiler {
   Region& region;
   int highFd = 0;                 // descriptors from here on are the restorer's
   Slot pages{};                   // pages.bin
+  Slot base{};                    // base.bin, where the image is a delta
   Slot proc{};                    // the node's /proc
   std::vector<Slot> files{};        // open file descriptions, by index
   std::vector<Slot> sharedMemory{}; // memfds of shared memory, by index
   uint64_t regionBytes = 0;       // address space set aside for the region
-  uint64_t pageBytes = 0;         // size of pages.bin
+  PageSpace space;                // of the image
   const std::vector<TouchedPage>& workingSet;
   std::vector<FillPlan>& fills;
   Slot fillSocket{};              // where userfaultfds are sent: to the filler,

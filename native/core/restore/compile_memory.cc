@@ -134,20 +134,21 @@ void mapRanges(Compiler& compiler, Tape& tape, const Process& process, MappedFil
   }
 }
 
-// pages.bin holds the runs of a process one after the other: few calls, each with a list of places.
-void fillPages(Compiler& compiler, Tape& tape, const std::vector<PageRun>& runs) {
+// In the order of the files, where the pages of a process stand one after the other: few calls, each with a list of places.
+void fillPages(Compiler& compiler, Tape& tape, std::vector<PageRun> runs) {
+  std::sort(runs.begin(), runs.end(), [](const PageRun& a, const PageRun& b) { return a.position < b.position; });
   std::vector<iovec> vectors;
   uint64_t start = 0, bytes = 0;
   auto flush = [&] {
     if (vectors.empty()) return;
     uint64_t table = compiler.region.addTable(vectors);
-    tape.callExact("read pages", SYS_preadv, {compiler.pages, table, vectors.size(), start, 0}, bytes);
+    tape.callExact("read pages", SYS_preadv, {start < compiler.space.base ? compiler.base : compiler.pages, table, vectors.size(), start, 0}, bytes);
     vectors.clear();
     bytes = 0;
   };
   for (const PageRun& run : runs) {
     uint64_t size = run.pages * kPageSize;
-    if (vectors.size() == kMaxVectors || (!vectors.empty() && run.position != start + bytes) || bytes + size > (1u << 30)) flush();
+    if (vectors.size() == kMaxVectors || (!vectors.empty() && run.position != start + bytes) || run.position == compiler.space.base || bytes + size > (1u << 30)) flush();
     if (vectors.empty()) start = run.position;
     vectors.push_back({reinterpret_cast<void*>(run.address), size});
     bytes += size;

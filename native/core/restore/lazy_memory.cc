@@ -100,13 +100,13 @@ LazyMemory planLazyMemory(const Compiler& compiler, const Process& process) {
   for (const Extent& joined : byAddress({wanted.begin(), firstEnd})) {
     // Apart again where one range of memory ends and the next begins: the kernel copies into one at a time.
     for (const Extent& piece : missing.within(joined.start, joined.end)) lazy.first.push_back({piece.start, piece.position, piece.end - piece.start});
-    missing.remove(joined.start, joined.end);
   }
   for (auto from = firstEnd; from != wanted.end();) {
     auto to = from + std::min<std::ptrdiff_t>(wanted.end() - from, kWindowPages);
     for (const Extent& piece : byAddress({from, to})) lazy.plan.next.push_back(piece);
     from = to;
   }
+  // Those of the first pages too: whatever becomes of the process's own copying, nothing is let go before all of it is there.
   lazy.plan.missing = missing.within(0, UINT64_MAX);
   return lazy;
 }
@@ -142,7 +142,9 @@ void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
   for (Slot socket : {compiler.duplicates, compiler.fillSocket}) tape.call("send the userfaultfd", SYS_sendmsg, {socket, messageAddress, MSG_NOSIGNAL});
   if (!lazy.first.empty()) {
     uint64_t source = region.base() + kPagesOffset;
-    tape.callExact("map the image's pages", SYS_mmap, {source, compiler.pageBytes, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, compiler.pages, 0}, source);
+    tape.callExact("map the image's pages", SYS_mmap, {source, compiler.space.end, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, compiler.pages, 0}, source);
+    if (compiler.space.base)
+      tape.callExact("map the image's base", SYS_mmap, {source, compiler.space.base, PROT_READ, MAP_SHARED | MAP_FIXED, compiler.base, 0}, source);
     tape.op(OP_UFFD_COPY, "copy the working set", {uffd, region.addTable(lazy.first), lazy.first.size(), source});
   }
   compiler.fills.push_back(lazy.plan);

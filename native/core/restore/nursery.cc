@@ -72,7 +72,7 @@ pid_t CommandSocket::send(Command command, const Descriptors& descriptors) {
   // Every place has to hold a descriptor: where there is none to send, /proc stands in.
   auto orProc = [&](int fd) { return fd >= 0 ? fd : proc.get(); };
   std::vector<int> fds = {orProc(descriptors.pod), orProc(descriptors.cgroup), proc.get(), orProc(descriptors.tape),
-                          orProc(descriptors.status), orProc(descriptors.pages), orProc(descriptors.extra), orProc(descriptors.duplicates)};
+                          orProc(descriptors.status), orProc(descriptors.pages), orProc(descriptors.extra), orProc(descriptors.duplicates), orProc(descriptors.base)};
   fds.insert(fds.end(), descriptors.v1.begin(), descriptors.v1.end());
   if (fds.size() > APPSHOT_MAX_FDS) throw Error("internal", "too many cgroup hierarchies");
   command.fdCount = static_cast<uint32_t>(fds.size());

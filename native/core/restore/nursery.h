@@ -47,7 +47,7 @@ class CommandSocket {
   explicit CommandSocket(UniqueFd socket) : socket_(std::move(socket)) {}
 
   struct Descriptors {
-    int pod = -1, cgroup = -1, tape = -1, status = -1, pages = -1, extra = -1, duplicates = -1;
+    int pod = -1, cgroup = -1, tape = -1, status = -1, pages = -1, extra = -1, duplicates = -1, base = -1;
     std::vector<int> v1;
   };
   // Returns the new process's pid as the kernel gave it: virtual in a pod. Throws Error.

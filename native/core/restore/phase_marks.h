@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/snapshot/snapshot.h"
+#include "core/sys/failpoint.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -13,6 +14,7 @@ class PhaseMarks {
     double now = monotonicUs();
     phases.emplace_back(name, now - lastUs_);
     lastUs_ = now;
+    failpoint(name);
   }
 
  private:

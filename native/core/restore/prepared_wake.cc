@@ -40,7 +40,8 @@ PreparedWake::PreparedWake(std::shared_ptr<Image> image, WakeOptions wake) : ima
   auto canBeTold = [](const Process& process) { return process.zombie || wasAtRest(process.threads.front()); };
   const std::vector<Process>& processes = image_->state().processes;
   wake.tellVariables = wake.tellVariables && std::all_of(processes.begin(), processes.end(), canBeTold);
-  std::unique_ptr<Compiled> compiled = compileImage(image_->state(), Purpose::Restore, image_->pageBytes(), readWorkingSet(image_->directory()), wake);
+  PageSpace space{image_->base().bytes, image_->pageBytes()};
+  std::unique_ptr<Compiled> compiled = compileImage(image_->state(), Purpose::Restore, space, readWorkingSet(image_->directory()), wake);
   steps_ = std::make_shared<const std::vector<std::string>>(compiled->region.steps());
   regionBase_ = compiled->region.base();
   regionBytes_ = compiled->region.size();
@@ -71,11 +72,13 @@ std::unique_ptr<WakeUnderWay> PreparedWake::begin(const Pod& pod) const {
   CommandSocket::Descriptors descriptors = podDescriptors(pod, wake->status_->fd());
   descriptors.tape = tape_.get();
   descriptors.pages = image_->pagesFd();
+  descriptors.base = image_->basePagesFd();
   SocketPair userfaultfds, duplicates;
   descriptors.extra = userfaultfds.processes.get();
   descriptors.duplicates = duplicates.processes.get();
   if (plans_.valid())
-    startFilling({image_->directory(), plans_.get(), image_->pagesFd(), image_->pageBytes(), std::move(userfaultfds.other), std::move(duplicates.other)}, pod.init);
+    startFilling({image_->directory(), plans_.get(), image_->pagesFd(), image_->pageBytes(), image_->basePagesFd(), image_->base().bytes,
+                  std::move(userfaultfds.other), std::move(duplicates.other)}, pod.init);
   checkMappedFiles(state, pod.init);
   marks.done(wake->begun_, "check");
   Nursery::instance().socket().send(command, descriptors);

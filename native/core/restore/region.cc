@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/sys/failpoint.h"
 #include "core/sys/sys.h"
 
 // The freestanding restorer, linked in as bytes (native/restorer).
@@ -91,6 +92,14 @@ Op& Tape::append(OpKind kind, const char* step, std::initializer_list<Argument> 
   op.kind = kind;
   op.out = -1;
   op.step = region_.step(step);
+  if (FailHow how; tapeFailsAt(step, how)) {
+    constexpr uint32_t kNoSuchCall = 0xffff;
+    timespec pause{0, kPauseNs};
+    bool pauses = how == FailHow::Pause;
+    Op extra{OP_SYSCALL, pauses ? static_cast<uint32_t>(SYS_nanosleep) : kNoSuchCall, {}, 0, EXPECT_OK, 0, -1, op.step};
+    if (pauses) extra.arg[0] = region_.add(&pause, sizeof pause);
+    ops_.push_back(extra);
+  }
   unsigned index = 0;
   for (const Argument& argument : arguments) {
     op.arg[index] = argument.value;

@@ -55,7 +55,7 @@ class TemplateZygote : public Zygote {
  public:
   TemplateZygote(std::shared_ptr<Image> image, pid_t viewPid) : image_(std::move(image)) {
     checkMappedFiles(image_->state(), viewPid);
-    compiled_ = compileImage(image_->state(), Purpose::Zygote, image_->pageBytes(), {});
+    compiled_ = compileImage(image_->state(), Purpose::Zygote, {image_->base().bytes, image_->pageBytes()}, {});
     UniqueFd tape(compiled_->region.toMemfd("appshot-zygote"));
     int ends[2];
     sys("make a zygote's socket", [&] { return ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); });
@@ -68,7 +68,7 @@ class TemplateZygote : public Zygote {
     command.regionBase = compiled_->region.base();
     command.regionSize = compiled_->region.size();
     command.header = compiled_->region.headerAddress();
-    pid_ = Nursery::instance().socket().send(command, {view.get(), -1, tape.get(), status.fd(), image_->pagesFd(), its.get(), -1, {}});
+    pid_ = Nursery::instance().socket().send(command, {view.get(), -1, tape.get(), status.fd(), image_->pagesFd(), its.get(), -1, image_->basePagesFd(), {}});
     try {
       status.wait(compiled_->region.steps(), kWithinMs);
     } catch (...) {
@@ -84,6 +84,7 @@ class TemplateZygote : public Zygote {
     auto embryo = std::make_unique<WaitingClone>(image_, compiled_);
     CommandSocket::Descriptors descriptors = podDescriptors(pod, embryo->status().fd());
     descriptors.pages = image_->pagesFd();
+    descriptors.base = image_->basePagesFd();
     UniqueFd prefault;
     {
       std::lock_guard lock(writeSetMutex_);

@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
+#include <tuple>
 
+#include "core/image/build_id.h"
 #include "core/snapshot/pagemap.h"
 #include "core/sys/sys.h"
 
@@ -39,6 +42,18 @@ uint32_t adviceOf(const std::string& flags) {
   for (const auto& [code, bit] : kKnown)
     if (flags.find(code) != std::string::npos) advice |= bit;
   return advice;
+}
+
+// Most instances map the same libraries: looked at once, and not while one stands still.
+std::string knownBuildId(const std::string& path, const struct stat& status) {
+  static std::mutex mutex;
+  static std::map<std::tuple<dev_t, ino_t, int64_t, int64_t>, std::string> known;
+  std::tuple identity{status.st_dev, status.st_ino, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+  std::lock_guard lock(mutex);
+  if (known.size() > 4096) known.clear();
+  auto [at, isNew] = known.try_emplace(identity);
+  if (isNew) at->second = buildIdOf(path);
+  return at->second;
 }
 
 }  // namespace
@@ -73,6 +88,7 @@ uint32_t MemoryCollector::mappedFile(pid_t pid, const MapLine& line) {
     sys("stat mapped file " + line.path, [&] { return ::stat(path.c_str(), &status); });
     file.size = static_cast<uint64_t>(status.st_size);
     file.mtimeNs = status.st_mtim.tv_sec * 1'000'000'000ll + status.st_mtim.tv_nsec;
+    file.buildId = knownBuildId(path, status);
     state_.mappedFiles.push_back(std::move(file));
   }
   if (line.perms[3] == 's' && line.perms[1] == 'w') state_.mappedFiles[at->second].writable = true;
@@ -160,7 +176,7 @@ void MemoryCollector::saveShared(PageWriter& pages) {
   }
 }
 
-std::vector<PageRun> findRuns(pid_t pid, const std::vector<Vma>& vmas, uint64_t position) {
+std::vector<PageRun> findRuns(pid_t pid, const std::vector<Vma>& vmas) {
   std::vector<PageRun> runs;
   if (vmas.empty()) return runs;
   std::vector<PageRange> ranges = privatePages(pid, vmas.front().start, vmas.back().end);
@@ -171,14 +187,13 @@ std::vector<PageRun> findRuns(pid_t pid, const std::vector<Vma>& vmas, uint64_t 
     while (at < ranges.size() && ranges[at].end <= vma.start) at++;
     for (size_t i = at; ours && i < ranges.size() && ranges[i].start < vma.end; i++) {
       uint64_t start = std::max(ranges[i].start, vma.start), end = std::min(ranges[i].end, vma.end);
-      runs.push_back({start, (end - start) / kPageSize, position});
-      position += end - start;
+      runs.push_back({start, (end - start) / kPageSize, 0});
     }
   }
   return runs;
 }
 
-bool copyRuns(pid_t pid, const std::vector<PageRun>& runs, const std::function<bool(const void*, size_t)>& write) {
+bool copyRuns(pid_t pid, const std::vector<PageRun>& runs, const TakePages& take) {
   if (runs.empty()) return true;
   std::string buffer(kChunkBytes, '\0');
   std::string path = "/proc/" + std::to_string(pid) + "/mem";
@@ -195,11 +210,15 @@ bool copyRuns(pid_t pid, const std::vector<PageRun>& runs, const std::function<b
       for (const iovec& part : remote) {
         ssize_t got = sys("read memory of process " + std::to_string(pid),
                           [&] { return ::pread(memory.get(), buffer.data() + to, part.iov_len, static_cast<off_t>(reinterpret_cast<uint64_t>(part.iov_base))); });
-        if (static_cast<size_t>(got) != part.iov_len) throw Error("internal", "short read of the memory of process " + std::to_string(pid));
+        if (static_cast<size_t>(got) != part.iov_len) {
+          char range[64];
+          std::snprintf(range, sizeof range, " at %lx: %zd of %zu bytes", reinterpret_cast<uint64_t>(part.iov_base), got, part.iov_len);
+          throw Error("internal", "short read of the memory of process " + std::to_string(pid) + range);
+        }
         to += part.iov_len;
       }
     }
-    bool go = write(buffer.data(), filled);
+    bool go = take(remote, buffer.data(), filled);
     remote.clear();
     filled = 0;
     return go;

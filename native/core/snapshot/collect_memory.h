@@ -1,6 +1,8 @@
 // Address spaces: what is mapped, and which pages have to be saved.
 #pragma once
 
+#include <sys/uio.h>
+
 #include <functional>
 #include <map>
 #include <string>
@@ -40,10 +42,13 @@ class MemoryCollector {
   std::vector<std::string> sharedPaths_;
 };
 
-// Runs of pages in the process's private memory, with `position` counted from `position` on.
-std::vector<PageRun> findRuns(pid_t pid, const std::vector<Vma>& vmas, uint64_t position);
+// Runs of pages in the process's private memory; where they will stand in the image (`position`) is not known yet.
+std::vector<PageRun> findRuns(pid_t pid, const std::vector<Vma>& vmas);
 
-// Copies the runs of a process to `write`, in pieces. Throws Error; returns false when `go` says no.
-bool copyRuns(pid_t pid, const std::vector<PageRun>& runs, const std::function<bool(const void*, size_t)>& write);
+// Takes pages that were read from `pieces` of a process to `bytes`, one after the other; may overwrite them. Says whether to go on.
+using TakePages = std::function<bool(const std::vector<iovec>& pieces, char* bytes, size_t count)>;
+
+// Reads the runs of a process, in batches. False when `take` said no. Throws Error.
+bool copyRuns(pid_t pid, const std::vector<PageRun>& runs, const TakePages& take);
 
 }  // namespace appshot

@@ -1,22 +1,16 @@
 #include "core/snapshot/save_memory.h"
 
 #include <algorithm>
-#include <map>
 
-#include "core/snapshot/collect_memory.h"
 #include "core/snapshot/collect_process.h"
-#include "core/snapshot/memory_twin.h"
 
 namespace appshot {
 
-bool copyStopped(const StoppedTree& tree, const State& state, PageWriter& pages, const GoOn& goOn) {
-  auto write = [&](const void* bytes, size_t count) {
-    pages.append(bytes, count);
-    return goOn();
-  };
-  return std::all_of(state.processes.begin(), state.processes.end(),
-                     [&](const Process& process) { return copyRuns(tree.hostPid(process.pid), process.runs, write); });
-}
+namespace {
+
+// Disk that a delta and its base may take together, against a whole image: beyond that a new base is written.
+constexpr uint64_t kMostOwnOf = 2;       // own pages: at most 1/2 of all
+constexpr uint64_t kMostBaseTimes = 2;   // the base: at most twice all
 
 // What a fork does not take along has to be read before the program runs on.
 bool survivesFork(const Process& process, const PageRun& run) {
@@ -24,45 +18,65 @@ bool survivesFork(const Process& process, const PageRun& run) {
   return vma != process.vmas.end() && !(vma->advice & kAdviceWipeOnFork);
 }
 
-// Writing while stopped is what takes long. The root process is copied copy-on-write and read from its twin; the memory of the
-// others, whose parents would notice a twin, goes to a buffer. Then all run on, and the image is written.
-bool copyWhileRunning(std::optional<StoppedTree>& tree, const State& state, PageWriter& pages, const GoOn& goOn, const std::function<void()>& running) {
+uint64_t bytesOf(const State& state) {
+  uint64_t pages = 0;
+  for (const Process& process : state.processes)
+    for (const PageRun& run : process.runs) pages += run.pages;
+  return pages * kPageSize;
+}
+
+}  // namespace
+
+bool StoppedMemory::read(const Process& process, const TakePages& take) const { return copyRuns(tree_.hostPid(process.pid), process.runs, take); }
+
+CopiedMemory::CopiedMemory(StoppedTree& tree, const State& state) {
   const Process& root = *std::find_if(state.processes.begin(), state.processes.end(), [](const Process& p) { return p.ppid == 1; });
-  StoppedProcess* stoppedRoot = nullptr;
-  for (StoppedProcess& stopped : tree->processes())
-    if (stopped.vpid == root.pid) stoppedRoot = &stopped;
-  MemoryTwin twin(*stoppedRoot, syscallInstruction(stoppedRoot->pid, {root.gadgetSyscall, root.gadgetSigreturn}), root.vmas);
-  std::map<uint64_t, std::string> buffered;  // by position
+  for (StoppedProcess& stopped : tree.processes())
+    if (stopped.vpid == root.pid) twin_.emplace(stopped, syscallInstruction(stopped.pid, {root.gadgetSyscall, root.gadgetSigreturn}), root.vmas);
   for (const Process& process : state.processes)
     for (const PageRun& run : process.runs) {
       if (&process == &root && survivesFork(process, run)) continue;
-      std::string& bytes = buffered[run.position];
-      copyRuns(tree->hostPid(process.pid), {run}, [&](const void* from, size_t count) {
-        bytes.append(static_cast<const char*>(from), count);
+      std::string& bytes = buffered_[{process.pid, run.address}];
+      copyRuns(tree.hostPid(process.pid), {run}, [&](const std::vector<iovec>&, char* from, size_t count) {
+        bytes.append(from, count);
         return true;
       });
     }
-  tree.reset();
-  running();
-  auto write = [&](const void* bytes, size_t count) {
-    pages.append(bytes, count);
-    return goOn();
-  };
-  for (const Process& process : state.processes) {
-    std::vector<PageRun> fromTwin;
-    for (const PageRun& run : process.runs) {
-      auto kept = buffered.find(run.position);
-      if (kept == buffered.end()) {
-        fromTwin.push_back(run);
-        continue;
-      }
-      if (!copyRuns(twin.pid(), fromTwin, write)) return false;
-      fromTwin.clear();
-      pages.append(kept->second.data(), kept->second.size());
+}
+
+bool CopiedMemory::read(const Process& process, const TakePages& take) const {
+  std::vector<PageRun> fromTwin;
+  for (const PageRun& run : process.runs) {
+    auto kept = buffered_.find({process.pid, run.address});
+    if (kept == buffered_.end()) {
+      fromTwin.push_back(run);
+      continue;
     }
-    if (!copyRuns(twin.pid(), fromTwin, write)) return false;
+    if (!copyRuns(twin_->pid(), fromTwin, take)) return false;
+    fromTwin.clear();
+    std::string bytes = kept->second;
+    if (!take({{reinterpret_cast<void*>(run.address), bytes.size()}}, bytes.data(), bytes.size())) return false;
   }
-  return true;
+  return copyRuns(twin_->pid(), fromTwin, take);
+}
+
+Copied saveMemory(State& state, const MemorySource& source, PageSaver& saver, const GoOn& goOn) {
+  const uint64_t all = bytesOf(state);
+  auto tooDifferent = [&] { return saver.hasBase() && (saver.ownBytes() * kMostOwnOf > all || saver.baseBytes() > all * kMostBaseTimes); };
+  std::vector<std::vector<PageRun>> saved;
+  for (const Process& process : state.processes) {
+    std::vector<uint64_t> borders;
+    for (const Vma& vma : process.vmas) borders.push_back(vma.start);
+    saver.begin(process.pid, std::move(borders));
+    bool went = source.read(process, [&](const std::vector<iovec>& pieces, char* bytes, size_t) {
+      saver.take(pieces, bytes);
+      return !tooDifferent() && goOn();
+    });
+    if (!went) return tooDifferent() ? Copied::TooDifferent : Copied::Cancelled;
+    saved.push_back(saver.finish());
+  }
+  for (size_t i = 0; i < saved.size(); i++) state.processes[i].runs = std::move(saved[i]);
+  return Copied::Done;
 }
 
 }  // namespace appshot

@@ -2,10 +2,14 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
+#include <string>
 
-#include "core/image/image.h"
 #include "core/image/model.h"
+#include "core/snapshot/collect_memory.h"
+#include "core/snapshot/memory_twin.h"
+#include "core/snapshot/page_saver.h"
 #include "core/snapshot/stopped_tree.h"
 
 namespace appshot {
@@ -13,11 +17,43 @@ namespace appshot {
 // Says whether to go on; asked between pieces.
 using GoOn = std::function<bool()>;
 
-// Copies the runs of all processes while they stand still. False when `goOn` said no.
-bool copyStopped(const StoppedTree& tree, const State& state, PageWriter& pages, const GoOn& goOn);
+enum class Copied {
+  Done,          // the processes' runs say where each page stands
+  Cancelled,     // `goOn` said no
+  TooDifferent,  // a delta would save too little: begin again without a base. The processes' runs are what they were
+};
 
-// The same for processes that run on: `tree` is let go (reset) as soon as what they do next cannot change what is saved.
-// Calls `running` right after that.
-bool copyWhileRunning(std::optional<StoppedTree>& tree, const State& state, PageWriter& pages, const GoOn& goOn, const std::function<void()>& running);
+// Where the contents of a process's runs are read.
+class MemorySource {
+ public:
+  virtual ~MemorySource() = default;
+  // As copyRuns, for runs of `process`.
+  virtual bool read(const Process& process, const TakePages& take) const = 0;
+};
+
+// The stopped processes themselves.
+class StoppedMemory : public MemorySource {
+ public:
+  explicit StoppedMemory(const StoppedTree& tree) : tree_(tree) {}
+  bool read(const Process& process, const TakePages& take) const override;
+
+ private:
+  const StoppedTree& tree_;
+};
+
+// Copies of them, made here while they stand still, so that they may run on: the root process is copied copy-on-write (a twin);
+// the memory of the others, whose parents would notice a twin, and what a fork does not take along go to a buffer.
+class CopiedMemory : public MemorySource {
+ public:
+  CopiedMemory(StoppedTree& tree, const State& state);
+  bool read(const Process& process, const TakePages& take) const override;
+
+ private:
+  std::optional<MemoryTwin> twin_;
+  std::map<std::pair<int32_t, uint64_t>, std::string> buffered_;  // by process and address
+};
+
+// Copies the runs of all processes into the image; their positions before do not count.
+Copied saveMemory(State& state, const MemorySource& source, PageSaver& saver, const GoOn& goOn);
 
 }  // namespace appshot

@@ -1,16 +1,20 @@
 #include "core/snapshot/snapshot.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <future>
+#include <memory>
 #include <optional>
 #include <thread>
 
 #include "core/fill/working_set.h"
 #include "core/image/image.h"
+#include "core/image/shared_runs.h"
 #include "core/snapshot/check_tree.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/collect_state.h"
@@ -20,6 +24,7 @@
 #include "core/snapshot/save_memory.h"
 #include "core/snapshot/sock_diag.h"
 #include "core/snapshot/stopped_tree.h"
+#include "core/sys/failpoint.h"
 #include "core/sys/sys.h"
 #include "core/template/classify.h"
 #include "core/template/references.h"
@@ -41,6 +46,7 @@ class PhaseClock {
     double now = monotonicUs();
     phases_.emplace_back(name, now - last_);
     last_ = now;
+    failpoint(name);
   }
 
  private:
@@ -78,6 +84,29 @@ void makeTemplateOf(State& state, const SnapshotRequest& request) {
   state.resources = classifyAll(state, request.surroundings, request.rules);
 }
 
+// The pages that the new image can share. None where there is no earlier image, or it has just been replaced.
+std::optional<BasePages> linkBase(const SnapshotRequest& request) {
+  if (!request.base) return std::nullopt;
+  std::string pages = "/proc/self/fd/" + std::to_string(request.base->baseForDeltaFd()), place = request.imageDir + "/base.bin";
+  if (::linkat(AT_FDCWD, pages.c_str(), AT_FDCWD, place.c_str(), AT_SYMLINK_FOLLOW) != 0) return std::nullopt;
+  return BasePages(request.base);
+}
+
+// A delta where there is a base and it saves enough; then `base` is still there. False when it was cancelled.
+bool writePages(State& state, const MemorySource& memory, PageWriter& pages, std::optional<BasePages>& base, const GoOn& goOn) {
+  uint64_t shared = pages.written();
+  PageSaver saver(pages, base ? &*base : nullptr);
+  Copied copied = saveMemory(state, memory, saver, goOn);
+  if (copied == Copied::TooDifferent) {
+    forEachSharedRun(state, [&](PageRun& run) { run.position -= base->identity().bytes; });
+    pages.startOver(shared);
+    base.reset();
+    PageSaver whole(pages, nullptr);
+    copied = saveMemory(state, memory, whole, goOn);
+  }
+  return copied == Copied::Done;
+}
+
 SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::function<void()>& whileStopped, const std::function<void()>& beforeEnd) {
   const Pod& pod = *request.pod;
   SnapshotResult result;
@@ -90,7 +119,8 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   awaitAccepts(pod, goOn);
   Preview preview = previewTree(pod, course.ends);
   PendingDirectory directory(request.imageDir);
-  PageWriter pages(request.imageDir + "/pages.bin");
+  std::optional<BasePages> base = linkBase(request);
+  PageWriter pages(request.imageDir + "/pages.bin", base ? base->identity().bytes : 0);
   clock.done("look");
 
   double stoppedAt = 0;
@@ -111,21 +141,26 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   whileStopped();
   clock.done("collect");
 
-  uint64_t position = pages.position();
-  for (Process& process : state.processes) {
-    if (process.zombie) continue;
-    process.runs = findRuns(tree->hostPid(process.pid), process.vmas, position);
-    for (const PageRun& run : process.runs) position += run.pages * kPageSize;
+  for (Process& process : state.processes)
+    if (!process.zombie) process.runs = findRuns(tree->hostPid(process.pid), process.vmas);
+  std::unique_ptr<MemorySource> memory;
+  if (request.keepRunning) {
+    memory = std::make_unique<CopiedMemory>(*tree, state);
+    tree.reset();
+  } else {
+    memory = std::make_unique<StoppedMemory>(*tree);
   }
   // From here on an instance that is to end can be let go at any moment instead.
-  if (!request.keepRunning) result.stoppedUs = monotonicUs() - stoppedAt;
-  bool go = request.keepRunning ? copyWhileRunning(tree, state, pages, goOn, [&] { result.stoppedUs = monotonicUs() - stoppedAt; }) : copyStopped(*tree, state, pages, goOn);
+  result.stoppedUs = monotonicUs() - stoppedAt;
+  clock.done("memory");
+  bool go = writePages(state, *memory, pages, base, goOn);
   clock.done("copy");
 
   if (go) {
     sortFamily(state.processes);
     makeTemplateOf(state, request);
-    writeImageFile(request.imageDir, state, request.meta, pages.chunkSums(), pages.position());
+    if (!base) ::unlink((request.imageDir + "/base.bin").c_str());
+    writeImageFile(request.imageDir, state, request.meta, pages, base ? base->identity() : PageBase{});
     clock.done("write");
     // Beside us: only this thread may let the tree go, and it has to as soon as a visitor comes.
     std::future<void> synced = std::async(std::launch::async, [&] { syncImage(request.imageDir); });
@@ -142,7 +177,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
     return result;
   }
   // Before the end: the keeper moves the directory into its place there.
-  result.bytes = pages.position() + static_cast<uint64_t>(std::filesystem::file_size(request.imageDir + "/image.bin"));
+  result.bytes = pages.written() + static_cast<uint64_t>(std::filesystem::file_size(request.imageDir + "/image.bin"));
   // Before the image takes its place, which may be that of the one it was woken from.
   if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
   if (!request.keepRunning) {
@@ -162,7 +197,10 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
 
 SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<void()>& whileStopped, const std::function<void()>& beforeEnd) {
   // A thread of its own: a tracee that could not be stopped in time cannot be detached from either, but by the end of its tracer.
-  return std::async(std::launch::async, [&] { return takeInThisThread(request, whileStopped, beforeEnd); }).get();
+  return std::async(std::launch::async, [&, operation = FailScope::current()] {
+    FailScope scope(operation);
+    return takeInThisThread(request, whileStopped, beforeEnd);
+  }).get();
 }
 
 }  // namespace appshot

@@ -14,6 +14,8 @@
 
 namespace appshot {
 
+class Image;
+
 using PhasesUs = std::vector<std::pair<std::string, double>>;  // microseconds, in order
 
 struct SnapshotRequest {
@@ -26,6 +28,8 @@ struct SnapshotRequest {
   Surroundings surroundings;             // for the classes of its resources
   // The image that the instance was woken from, if it was: what its first requests touched goes into the new one as a hint.
   std::string wokenFrom;
+  // The same image, opened: the new one is a delta against it where that saves much. Null: the new one is whole.
+  std::shared_ptr<const Image> base;
   // Established connections to the outside are saved, and their peers not told of the end. Then `silence` has to be given, which
   // keeps packets away from the pod and lets them through again.
   bool keepOutside = false;
@@ -36,7 +40,7 @@ struct SnapshotRequest {
 
 struct SnapshotResult {
   bool cancelled = false;
-  uint64_t bytes = 0;          // of the image
+  uint64_t bytes = 0;          // written for the image: a delta's base is not counted
   bool keepsAddress = false;   // it has connections that go on only under the pod's address
   double stoppedUs = 0;        // how long no process of the pod could run, or could not have been let run on at once
   PhasesUs phases;

@@ -1,7 +1,7 @@
 // Feeds the image reader with broken images: it refuses or accepts, and never crashes.
 //
-// The first byte says how. Even: the rest is image.bin as it is. Odd: checksums are put right first, so that what stands behind
-// them is reached: contents whose sums are right and whose values are not.
+// The bits of the first byte say how. 1: checksums are put right first, so that what stands behind them is reached: contents whose
+// sums are right and whose values are not. 2: the image is a delta. 4: the rest is no image.bin but the working set beside one.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,10 +11,11 @@
 #include <cstring>
 #include <string>
 
+#include "core/fill/working_set.h"
 #include "core/image/codec.h"
 #include "core/image/crc32c.h"
 #include "core/image/image.h"
-#include "core/sys/error.h"
+#include "core/sys/sys.h"
 #include "test/seed_image.h"
 
 using namespace appshot;
@@ -44,14 +45,27 @@ void putSumsRight(std::string& bytes) {
   }
 }
 
-const std::string& directory() {
-  static const TemporaryDirectory made;
-  static const bool written = [] {
-    writeSeedImage(made.path());
-    return true;
-  }();
-  (void)written;
-  return made.path();
+// An image in a directory of its own, whose image.bin is overwritten again and again.
+struct Target {
+  TemporaryDirectory directory;
+  int fd;
+  explicit Target(bool isDelta) {
+    if (isDelta) writeSeedDelta(directory.path());
+    else writeSeedImage(directory.path());
+    fd = ::open((directory.path() + "/image.bin").c_str(), O_WRONLY | O_CLOEXEC);
+  }
+};
+
+const Target& target(bool isDelta) {
+  static const Target whole(false), delta(true);
+  return isDelta ? delta : whole;
+}
+
+// A hint: whatever stands there, reading it gives something or nothing.
+void readAsWorkingSet(const std::string& bytes) {
+  const std::string& directory = target(false).directory.path();
+  overwrite(directory + "/working-set.bin", bytes);
+  readWorkingSet(directory);
 }
 
 }  // namespace
@@ -59,11 +73,15 @@ const std::string& directory() {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   std::string bytes(reinterpret_cast<const char*>(data + 1), size - 1);
+  if (data[0] & 4) {
+    readAsWorkingSet(bytes);
+    return 0;
+  }
   if (data[0] & 1) putSumsRight(bytes);
-  static const int fd = ::open((directory() + "/image.bin").c_str(), O_WRONLY | O_CLOEXEC);
+  const auto& [directory, fd] = target(data[0] & 2);
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) std::abort();
   try {
-    Image image(directory());
+    Image image(directory.path());
     image.verifyPages();
     describeState(image.state());
   } catch (const Error&) {
@@ -76,11 +94,9 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   if (*argc != 3 || std::strcmp((*argv)[1], "--seeds") != 0) return 0;
   std::string to = (*argv)[2];
   ::mkdir(to.c_str(), 0755);
-  TemporaryDirectory made;
-  writeSeedImage(made.path());
-  for (const char* how : {"0", "1"}) {
-    std::string command = "{ printf '\\" + std::string(how) + "'; cat '" + made.path() + "/image.bin'; } > '" + to + "/seed-" + how + "'";
-    if (std::system(command.c_str()) != 0) std::exit(1);
+  for (char how : {0, 1, 2, 3}) {
+    std::string image = readFile(target(how & 2).directory.path() + "/image.bin");
+    overwrite(to + "/seed-" + std::to_string(how), how + image);
   }
   std::exit(0);
 }

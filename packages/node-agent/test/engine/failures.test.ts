@@ -1,0 +1,165 @@
+import { waitUntil } from '@appshot/runtime';
+import test, { type ExecutionContext } from 'ava';
+import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
+import { Failpoints } from './support/failpoints.js';
+import { awaitHoldings, holdingsAtRest } from './support/holdings.js';
+import { testEngine, visit } from './support/test-engine.js';
+
+// Read by the keepers that this file starts.
+process.env['APPSHOT_FAILPOINTS'] = '1';
+
+/** A program that counts its visits, put through everything once: then the names of all steps are known. */
+async function knownSite(t: ExecutionContext) {
+  const { dir, engine, launch } = await testEngine(t);
+  const failpoints = new Failpoints(dir);
+  t.teardown(() => failpoints.close());
+  await launch('site', 'c');
+  await engine.snapshot('site', { keepRunning: true, image: 'template' });
+  await engine.clone('template', ['copy']);
+  await engine.stop('copy');
+  for (let round = 0; round < 2; round += 1) {
+    await engine.snapshot('site', { keepRunning: false });
+    await engine.restore('site');
+  }
+  return { dir, engine, failpoints, site: new CountingSite(engine), steps: await failpoints.reached() };
+}
+
+/** Looks whether the program is what it was, running or asleep. */
+class CountingSite {
+  #visits = 0;
+  constructor(readonly engine: KeeperEngine) {}
+
+  /** It runs, or its image is whole and wakes; either way it has counted every visit. */
+  async check(t: ExecutionContext, after: string): Promise<void> {
+    const row = await this.#row();
+    const address = row === undefined ? (await this.engine.restore('site')).address : `${row.ip}:3000`;
+    this.#visits += 1;
+    t.is(await visit({ address }), `visit ${this.#visits}`, after);
+  }
+
+  async wake(): Promise<void> {
+    if (await this.#row() === undefined) await this.engine.restore('site');
+  }
+
+  async sleep(): Promise<void> {
+    if (await this.#row() !== undefined) await this.engine.snapshot('site', { keepRunning: false });
+  }
+
+  async #row() {
+    return (await this.engine.list()).running.find(({ aid }) => aid === 'site');
+  }
+}
+
+/** Asleep, and without a zygote: whatever is kept ready then is kept in the same way each time. */
+async function restingAt({ dir, engine, failpoints, site }: Awaited<ReturnType<typeof knownSite>>) {
+  const keeper = await failpoints.keeperPid();
+  const settle = async (): Promise<void> => {
+    await engine.warm('template', false);
+    await site.sleep();
+  };
+  await settle();
+  const before = await holdingsAtRest(dir, keeper);
+  return { awaitSame: async () => { await settle(); await awaitHoldings(dir, keeper, before); } };
+}
+
+/** True when it failed. */
+const fails = (work: Promise<unknown>): Promise<boolean> => work.then(() => false, () => true);
+
+test('whatever step of a snapshot fails, the program runs on or its image is whole, and nothing is left over', async (t) => {
+  const known = await knownSite(t);
+  const { engine, failpoints, site, steps } = known;
+  const of = steps.filter((step) => step.startsWith('snapshot: '));
+  t.true(of.length >= 10, of.join());
+  const rest = await restingAt(known);
+  await site.wake();
+  for (const step of of) {
+    await failpoints.arm(step, 'error');
+    t.true(await fails(engine.snapshot('site', { keepRunning: false })), step);
+    await site.check(t, `${step}, to end`);
+    await failpoints.arm(step, 'error');
+    await fails(engine.snapshot('site', { keepRunning: true, image: 'other' }));
+    await failpoints.disarm();
+    await site.check(t, `${step}, running on`);
+    if ((await engine.list()).images.some(({ id }) => id === 'other')) await engine.removeImage('other');
+  }
+  await rest.awaitSame();
+});
+
+test('whatever step of a restore fails, the image stays whole and wakes, and nothing is left over', async (t) => {
+  const known = await knownSite(t);
+  const { engine, failpoints, site, steps } = known;
+  const of = steps.filter((step) => /^(restore|tape): /.test(step));
+  t.true(of.length >= 30, of.join());
+  const rest = await restingAt(known);
+  await site.wake();
+  let failed = 0;
+  for (const step of of) {
+    // Before it sleeps: how it is woken is worked out ahead.
+    await failpoints.arm(step, 'error');
+    await site.sleep();
+    if (await fails(engine.restore('site'))) failed += 1;
+    await failpoints.disarm();
+    await site.check(t, step);
+  }
+  // Steps of clones alone are among them; all others fail.
+  t.true(failed >= of.length / 2, `${failed} of ${of.length}`);
+  await rest.awaitSame();
+});
+
+test('whatever step of a clone fails, the next one succeeds, and nothing is left over', async (t) => {
+  const known = await knownSite(t);
+  const { engine, failpoints, steps } = known;
+  const of = steps.filter((step) => /^(clone|ahead|tape): /.test(step));
+  t.true(of.length >= 4, of.join());
+  const rest = await restingAt(known);
+  for (const step of of) {
+    await failpoints.arm(step, 'error');
+    // What a zygote was told to do it does for every clone: the next one is for the next zygote.
+    await fails(engine.clone('template', ['copy']));
+    await engine.warm('template', false);
+    await failpoints.disarm();
+    if (!(await engine.list()).running.some(({ aid }) => aid === 'copy')) await engine.clone('template', ['copy']);
+    const row = (await engine.list()).running.find(({ aid }) => aid === 'copy');
+    t.is(await visit({ address: `${row?.ip}:3000` }), 'visit 1', step);
+    await engine.stop('copy');
+    await engine.warm('template', false);
+  }
+  await rest.awaitSame();
+});
+
+test('a keeper that is killed at any step of a snapshot, a restore or a clone costs nobody anything', async (t) => {
+  const { engine, failpoints, site, steps } = await knownSite(t);
+  const of = steps.filter((step) => /^(snapshot|restore|clone): /.test(step));
+  for (const step of of) {
+    await failpoints.arm(step, 'kill');
+    if (step.startsWith('restore')) await site.sleep();
+    const work = step.startsWith('snapshot') ? engine.snapshot('site', { keepRunning: false })
+      : step.startsWith('restore') ? engine.restore('site') : engine.clone('template', ['copy']);
+    await fails(work);
+    // The next keeper adopts what runs.
+    await waitUntil(() => engine.list().then(() => true, () => false), { what: 'the next keeper' });
+    await failpoints.disarm();
+    await site.check(t, step);
+    if ((await engine.list()).running.some(({ aid }) => aid === 'copy')) await engine.stop('copy');
+  }
+});
+
+test('a program that is slower than those who fill its memory still has all of it', async (t) => {
+  const { dir, engine, launch } = await testEngine(t);
+  const failpoints = new Failpoints(dir);
+  t.teardown(() => failpoints.close());
+  await launch('slow', 'node');
+  const address = async (): Promise<string> => `${(await engine.list()).running[0]?.ip}:3000`;
+  const step = 'tape: copy the working set';
+  let visits = 0;
+  const count = async (): Promise<void> => { t.regex(await visit({ address: await address() }), new RegExp(`^visit ${visits += 1}\\b`)); };
+  // The program itself copies what first requests touched before. Nothing is learnt of a wake that was filled before it ran.
+  for (let round = 0; round < 20 && !(await failpoints.reached()).includes(step); round += 1) {
+    await count();
+    await failpoints.arm(step, 'pause');
+    await engine.snapshot('slow', { keepRunning: false });
+    await engine.restore('slow');
+  }
+  t.true((await failpoints.reached()).includes(step));
+  await count();
+});
