@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -7,6 +7,7 @@ import type { Engine, Running } from '../packages/node-agent/dist/engine/engine.
 import { openEngine } from '../packages/node-agent/dist/engine/open-engine.js';
 import { cloneSites, type CloneSite } from './support/clone-sites.js';
 import { firstReply, firstReplyOfStarting } from './support/first-reply.js';
+import { engineMemory } from './support/farm-memory.js';
 import { privateMemory } from './support/private-memory.js';
 import { Measurements, type Row } from './support/rows.js';
 
@@ -217,14 +218,4 @@ async function usedMemory(): Promise<number> {
   const text = await readFile('/proc/meminfo', 'utf8');
   const of = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(text)?.[1] ?? 0) * 1024;
   return of('MemTotal') - of('MemAvailable');
-}
-
-/** Private memory of the keeper and of what it has started outside of instances, bytes. */
-async function engineMemory(dir: string): Promise<number> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const mine = await Promise.all(pids.map(async (pid) => {
-    const commandLine = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ');
-    return commandLine.includes(`appshot-keeper --dir ${dir}`) ? privateMemory(Number(pid)) : 0;
-  }));
-  return mine.reduce((sum, bytes) => sum + bytes, 0);
 }
