@@ -126,6 +126,14 @@ void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
     request.mode = UFFDIO_REGISTER_MODE_MISSING;
     tape.call("register missing memory", SYS_ioctl, {uffd, UFFDIO_REGISTER, region.add(&request, sizeof request)});
   }
+  // Before the filler has the userfaultfd: it is soon done with a small program, and then lets go of its memory.
+  if (!lazy.first.empty()) {
+    uint64_t source = region.base() + kPagesOffset;
+    tape.callExact("map the image's pages", SYS_mmap, {source, compiler.space.end, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, compiler.pages, 0}, source);
+    if (compiler.space.base)
+      tape.callExact("map the image's base", SYS_mmap, {source, compiler.space.base, PROT_READ, MAP_SHARED | MAP_FIXED, compiler.base, 0}, source);
+    tape.op(OP_UFFD_COPY, "copy the working set", {uffd, region.addTable(lazy.first), lazy.first.size(), source});
+  }
   // The descriptor's number stands in the message as soon as it is known.
   struct { size_t bytes; int level, type, fd, pad; } control{CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS, -1, 0};
   uint64_t controlAddress = region.add(&control, sizeof control);
@@ -140,13 +148,6 @@ void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
   uint64_t messageAddress = region.add(&message, sizeof message);
   // The duplicate first: from the other one on somebody relies on it.
   for (Slot socket : {compiler.duplicates, compiler.fillSocket}) tape.call("send the userfaultfd", SYS_sendmsg, {socket, messageAddress, MSG_NOSIGNAL});
-  if (!lazy.first.empty()) {
-    uint64_t source = region.base() + kPagesOffset;
-    tape.callExact("map the image's pages", SYS_mmap, {source, compiler.space.end, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, compiler.pages, 0}, source);
-    if (compiler.space.base)
-      tape.callExact("map the image's base", SYS_mmap, {source, compiler.space.base, PROT_READ, MAP_SHARED | MAP_FIXED, compiler.base, 0}, source);
-    tape.op(OP_UFFD_COPY, "copy the working set", {uffd, region.addTable(lazy.first), lazy.first.size(), source});
-  }
   compiler.fills.push_back(lazy.plan);
 }
 

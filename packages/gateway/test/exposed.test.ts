@@ -5,15 +5,16 @@ import { waitUntil } from '@appshot/runtime';
 import { freePort } from '@appshot/runtime/testing';
 import test from 'ava';
 import { startRaw } from './support/upstream.js';
-import { TestFarm } from './support/test-farm.js';
+import { TestFarm, type TestGateway } from './support/test-farm.js';
 
 const farm = new TestFarm();
+let gateway: TestGateway;
 const closing: (() => Promise<void>)[] = [];
 const answers: Record<string, () => Promise<WakeReply> | WakeReply> = {};
 
 test.before(async () => {
   await farm.start();
-  await farm.gateway({ stopWithinMs: 2_000 });
+  gateway = await farm.gateway({ stopWithinMs: 2_000 });
   await farm.onWake(answers);
 });
 test.after.always(async () => {
