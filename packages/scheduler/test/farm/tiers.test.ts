@@ -28,6 +28,7 @@ test('a visitor of an app of which only a parked clone is left gets it', async (
   const { body: [clone] } = await farm.api('POST', '/clone', { app: 'shop', count: 1, parked: true });
   await farm.agent.crash(first!.aid);
   await waitUntil(async () => (await farm.instances('shop')).every((one) => one.aid !== first!.aid), { what: 'the crash to be noticed' });
+  await waitUntil(() => farm.gateway.routes.get('shop')?.instances.every((one) => one.aid !== first!.aid), { what: 'the gateway to hear of it' });
   t.like(await farm.gateway.visit('shop'), { status: 200, aid: clone.aid });
 });
 
