@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include "core/restore/compile.h"
@@ -86,6 +87,47 @@ TEST_CASE("an interrupted system call is taken up again, any other result is kep
   CHECK(after(SYS_read, -EINTR) == std::pair<long, bool>{-EINTR, false});
   CHECK(after(SYS_read, 17) == std::pair<long, bool>{17, false});
   CHECK(after(-1, -512) == std::pair<long, bool>{-512, false});
+}
+
+TEST_CASE("a wait with a time limit goes on with what was left of it") {
+  Stopped stopped;
+  constexpr size_t kRdi = kContext + 8 * 8, kRdx = kContext + 12 * 8, kR10 = kContext + 2 * 8;
+  auto take = [&](long number, long result) {
+    stopped.registers.orig_rax = static_cast<uint64_t>(number);
+    stopped.registers.rax = static_cast<uint64_t>(result);
+    return stopped.frame();
+  };
+  stopped.registers.rdx = stopped.registers.r10 = 60'000;
+  stopped.thread.waitLeftNs = 1'500'000'001;
+  CHECK(wordAt(take(SYS_poll, -516), kRdx) == 1501);
+  CHECK(wordAt(take(SYS_epoll_wait, -EINTR), kR10) == 1501);
+  stopped.registers.rsi = 0;
+  SignalFrame slept = take(SYS_nanosleep, -516);
+  CHECK(wordAt(slept, kRax) == SYS_poll);
+  CHECK(wordAt(slept, kRdx) == 1501);
+  // The kernel has written the rest where the program asked for it.
+  stopped.registers.rsi = 0x1000;
+  slept = take(SYS_nanosleep, -516);
+  CHECK(wordAt(slept, kRax) == SYS_nanosleep);
+  CHECK(wordAt(slept, kRdi) == 0x1000);
+  // A futex is told that it was woken: callers look at the clock.
+  CHECK(wordAt(take(SYS_futex, -516), kRax) == 0);
+  stopped.thread.waitLeftNs = -1;
+  CHECK(wordAt(take(SYS_epoll_wait, -EINTR), kR10) == 60'000);
+}
+
+TEST_CASE("a call is interrupted by a signal that is to be handled") {
+  Stopped stopped;
+  siginfo_t info{};
+  info.si_signo = SIGUSR1;
+  stopped.process.queued = {{std::string(reinterpret_cast<const char*>(&info), sizeof info)}};
+  stopped.process.actions = {{SIGUSR1, 0x400000, 0, 0, 0}};
+  stopped.thread.signalMask = 0;
+  stopped.registers.orig_rax = SYS_pause;
+  stopped.registers.rax = static_cast<uint64_t>(-514);
+  CHECK(static_cast<long>(wordAt(stopped.frame(), kRax)) == -EINTR);
+  stopped.thread.signalMask = 1ull << (SIGUSR1 - 1);
+  CHECK(wordAt(stopped.frame(), kRax) == SYS_pause);
 }
 
 TEST_CASE("a region keeps what is added at the addresses it hands out") {

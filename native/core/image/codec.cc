@@ -26,11 +26,25 @@ static std::vector<Entry> unpacked(const json& from) {
 }
 
 #define APPSHOT_FIELDS NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE
+// What every image has of a type; what later ones have besides is written by newerFieldsTo and read, with a default, by newerFieldsFrom.
+#define APPSHOT_FIELDS_AND_NEWER(Type, ...)                                                  \
+  static void to_json(json& nlohmann_json_j, const Type& nlohmann_json_t) {                   \
+    NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(NLOHMANN_JSON_TO, __VA_ARGS__))                  \
+    newerFieldsTo(nlohmann_json_j, nlohmann_json_t);                                          \
+  }                                                                                           \
+  static void from_json(const json& nlohmann_json_j, Type& nlohmann_json_t) {                 \
+    NLOHMANN_JSON_EXPAND(NLOHMANN_JSON_PASTE(NLOHMANN_JSON_FROM, __VA_ARGS__))                \
+    newerFieldsFrom(nlohmann_json_j, nlohmann_json_t);                                        \
+  }
+
+static void newerFieldsTo(json& to, const Thread& thread) { to["waitLeftNs"] = thread.waitLeftNs; }
+static void newerFieldsFrom(const json& from, Thread& thread) { thread.waitLeftNs = from.value("waitLeftNs", int64_t{-1}); }
+
 APPSHOT_FIELDS(MappedFile, path, writable, size, mtimeNs, deleted, buildId)
 APPSHOT_FIELDS(SignalAction, number, handler, flags, restorer, mask)
 APPSHOT_FIELDS(Credentials, uid, gid, groups, capInheritable, capPermitted, capEffective, capBounding, capAmbient, noNewPrivs, secureBits)
 APPSHOT_FIELDS(QueuedSignal, siginfo)
-APPSHOT_FIELDS(Thread, tid, comm, registers, xstate, signalMask, altStack, altStackSize, altStackFlags, tidAddress, robustList, robustListSize,
+APPSHOT_FIELDS_AND_NEWER(Thread, tid, comm, registers, xstate, signalMask, altStack, altStackSize, altStackFlags, tidAddress, robustList, robustListSize,
                rseqAddress, rseqSize, rseqSignature, rseqFlags, parentDeathSignal, schedPolicy, schedPriority, nice, affinity, timerSlackNs,
                credentials, seccompFilters, queued)
 APPSHOT_FIELDS(IntervalTimer, intervalUs, valueUs)

@@ -98,6 +98,7 @@ struct Thread {
   int32_t tid = 0;
   std::string comm;
   std::string registers;  // user_regs_struct
+  int64_t waitLeftNs = -1;  // of the time of the call that it was stopped in, where the registers tell the whole only; -1 not known
   std::string xstate;     // XSAVE area, standard format, as PTRACE_GETREGSET gives it
   uint64_t signalMask = 0;
   uint64_t altStack = 0, altStackSize = 0;

@@ -1,6 +1,7 @@
 // Builds what the kernel itself would have put on the stack for a signal handler.
 #include <sys/user.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
@@ -8,8 +9,7 @@
 
 #include "core/restore/compile.h"
 #include "core/sys/error.h"
-
-#include <sys/syscall.h>
+#include "core/sys/interrupted_call.h"
 
 namespace appshot {
 
@@ -43,20 +43,33 @@ constexpr uint32_t kMagic1 = 0x46505853, kMagic2 = 0x46505845;
 constexpr uint64_t kUcXstate = 1, kUcSs = 2, kUcStrictSs = 4;
 constexpr uint64_t kRedZone = 128;
 
+// A signal that is to be handled as soon as the thread runs: the program counts on EINTR after it.
+bool signalWaits(const Process& process, const Thread& thread, bool restarting) {
+  auto isHandled = [&](const QueuedSignal& signal) {
+    int32_t number;
+    std::memcpy(&number, signal.siginfo.data(), 4);
+    bool blocked = number < 1 || number > 64 || (thread.signalMask >> (number - 1) & 1);
+    return !blocked && std::any_of(process.actions.begin(), process.actions.end(), [&](const SignalAction& action) {
+      return action.number == static_cast<uint32_t>(number) && action.handler > 1 /* SIG_IGN */ && !(restarting && (action.flags & SA_RESTART));
+    });
+  };
+  return std::any_of(thread.queued.begin(), thread.queued.end(), isHandled) || std::any_of(process.queued.begin(), process.queued.end(), isHandled);
+}
+
 // A thread that was stopped inside a system call takes it up again.
-void resumeSyscall(user_regs_struct& registers) {
+void resumeSyscall(const Process& process, const Thread& thread, user_regs_struct& registers) {
   auto result = static_cast<int64_t>(registers.rax);
-  auto number = static_cast<int64_t>(registers.orig_rax);
-  if (number < 0) return;
-  bool restarts = result == -512 || result == -513 || result == -514;  // ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND
-  // ERESTART_RESTARTBLOCK keeps its rest time in the old process: the call starts over, with its whole time.
-  restarts = restarts || result == -516;
-  // Waiting calls that never restart by themselves; nothing has come, so nobody need know that we were here.
-  bool waits = number == SYS_epoll_wait || number == SYS_epoll_pwait || number == SYS_epoll_pwait2;
-  restarts = restarts || (waits && result == -EINTR);
-  if (!restarts) return;
-  registers.rax = registers.orig_rax;
-  registers.rip -= 2;
+  if (static_cast<int64_t>(registers.orig_rax) < 0) return;
+  // ERESTARTNOINTR; ERESTARTSYS, ERESTARTNOHAND, and ERESTART_RESTARTBLOCK, which keeps the time that is left in the old process.
+  bool always = result == -513, unlessHandled = result == -512 || result == -514 || result == -516 || isInterruptedWait(registers);
+  if (!always && !unlessHandled) return;
+  if (!always && signalWaits(process, thread, result == -512)) {
+    registers.rax = static_cast<uint64_t>(-EINTR);
+  } else if (countsItsTime(registers) && !shortenWait(registers, thread.waitLeftNs)) {
+    registers.rax = 0;
+  } else {
+    makeAgain(registers);
+  }
 }
 
 }  // namespace
@@ -64,7 +77,7 @@ void resumeSyscall(user_regs_struct& registers) {
 SignalFrame buildSignalFrame(const Process& process, const Thread& thread) {
   user_regs_struct registers;
   std::memcpy(&registers, thread.registers.data(), sizeof registers);
-  resumeSyscall(registers);
+  resumeSyscall(process, thread, registers);
   size_t xstateBytes = thread.xstate.size();
   uint64_t fpAddress = (registers.rsp - kRedZone - xstateBytes - sizeof kMagic2) & ~63ull;
   // As the kernel aligns it: 8 below a multiple of 16, as after a call instruction.

@@ -69,7 +69,7 @@ uint64_t configuratorEntry(pid_t pid, const std::vector<MapLine>& maps) {
 }  // namespace
 
 ProcessPreview previewProcess(pid_t pid, const std::vector<MapLine>& maps) {
-  return {readVmFlags(std::to_string(pid)), findGadgets(pid, maps)};
+  return {readVmFlags(std::to_string(pid)), findGadgets(pid, maps), previewWaits(pid)};
 }
 
 uint64_t syscallInstruction(pid_t pid, const Gadgets& gadgets) {
@@ -97,6 +97,7 @@ void collectProcess(StoppedProcess& stopped, const ProcessPreview& preview, cons
   Tracee& leader = stopped.threads.front();
   uint64_t instruction = syscallInstruction(stopped.pid, preview.gadgets);
   process.configurator = configuratorEntry(stopped.pid, maps);
+  for (Tracee& tracee : stopped.threads) noteWait(tracee, preview.waits);
   RemoteScratch scratch(leader, instruction);
   for (Tracee& tracee : stopped.threads) {
     Thread thread;

@@ -7,6 +7,7 @@
 #include "core/image/model.h"
 #include "core/snapshot/gadgets.h"
 #include "core/snapshot/stopped_tree.h"
+#include "core/snapshot/waits.h"
 #include "core/sys/proc.h"
 
 namespace appshot {
@@ -15,6 +16,7 @@ namespace appshot {
 struct ProcessPreview {
   std::map<uint64_t, std::string> vmFlags;
   Gadgets gadgets;
+  WaitsBegun waits;
 };
 ProcessPreview previewProcess(pid_t pid, const std::vector<MapLine>& maps);
 

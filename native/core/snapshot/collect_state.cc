@@ -57,6 +57,7 @@ State collectState(StoppedTree& tree, const Pod& pod, const Preview& preview, Pa
     auto seen = preview.processes.find(stopped.pid);
     std::optional<ProcessPreview> late;
     if (seen == preview.processes.end() || !knowsAll(seen->second, maps)) late = previewProcess(stopped.pid, maps);
+    if (late) late->waits = seen != preview.processes.end() ? seen->second.waits : WaitsBegun{};
     const ProcessPreview& before = late ? *late : seen->second;
     Process process;
     readFamilyIds(stopped.pid, pids, process);

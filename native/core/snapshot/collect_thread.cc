@@ -105,6 +105,13 @@ void ThreadQuestions::answer(Thread& thread) const {
   if (batch_.result(bitsCall_) > 0) thread.credentials.secureBits = static_cast<uint32_t>(batch_.result(bitsCall_));
 }
 
+void noteWait(Tracee& tracee, const WaitsBegun& waits) {
+  auto seen = waits.find(tracee.tid());
+  if (seen == waits.end()) return;
+  uint64_t switches = std::strtoull(readProcStatus(std::to_string(tracee.tid()))["voluntary_ctxt_switches"].c_str(), nullptr, 10);
+  tracee.noteWaitLeft(waitLeftNs(seen->second, tracee.process(), withRealCall(tracee), switches));
+}
+
 void collectThread(Tracee& tracee, pid_t vtid, Thread& thread) {
   std::string who = std::to_string(tracee.tid());
   std::map<std::string, std::string> status = readProcStatus(who);
@@ -113,6 +120,7 @@ void collectThread(Tracee& tracee, pid_t vtid, Thread& thread) {
   thread.comm = stat.comm;
   user_regs_struct registers = withRealCall(tracee);
   thread.registers.assign(reinterpret_cast<const char*>(&registers), sizeof registers);
+  thread.waitLeftNs = tracee.waitLeftNs();
   thread.xstate = tracee.xstate();
   thread.signalMask = tracee.signalMask();
   thread.queued = peekSignals(tracee.tid(), false);

@@ -9,6 +9,7 @@
 #include "core/image/model.h"
 #include "core/snapshot/remote_batch.h"
 #include "core/snapshot/tracee.h"
+#include "core/snapshot/waits.h"
 
 namespace appshot {
 
@@ -23,6 +24,10 @@ class ThreadQuestions {
   RemoteAddress altStack_, tidAddress_, deathSignal_;
   size_t stackCall_, tidCall_, deathCall_, slackCall_, bitsCall_;
 };
+
+// Notes what is left of the time of the wait that the thread was taken out of; `waits` were seen before the stop. Before anything is
+// run in it: every stop counts as one more time that it left the CPU.
+void noteWait(Tracee& tracee, const WaitsBegun& waits);
 
 // What can be read from outside of a stopped thread. `vtid`: its id inside the pod.
 void collectThread(Tracee& tracee, pid_t vtid, Thread& thread);

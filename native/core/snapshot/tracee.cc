@@ -15,6 +15,7 @@
 #include <ctime>
 #include <utility>
 
+#include "core/sys/interrupted_call.h"
 #include "core/sys/proc.h"
 #include "core/sys/sys.h"
 
@@ -33,11 +34,10 @@ long trace(const char* step, pid_t tid, __ptrace_request request, Arguments... a
   return sys(std::string(step) + " of " + who(tid), [&] { return ::ptrace(request, tid, arguments...); });
 }
 
-// The kernel restarts most calls after a stop, but not these: our stop would show as EINTR.
-bool interruptedWait(const user_regs_struct& registers) {
-  auto number = static_cast<int64_t>(registers.orig_rax);
-  bool waits = number == SYS_epoll_wait || number == SYS_epoll_pwait || number == SYS_epoll_pwait2;
-  return waits && static_cast<int64_t>(registers.rax) == -EINTR;
+// The kernel restarts most calls after a stop, but not these: our stop would show as EINTR. Nor does it tell afterwards what was
+// left of a poll's time, should it be asked for once more.
+bool isToBeMadeAgain(const user_regs_struct& registers, int64_t waitLeftNs) {
+  return isInterruptedWait(registers) || (waitLeftNs >= 0 && registers.orig_rax == SYS_poll && countsItsTime(registers));
 }
 
 // A handler is about to run: programs count on EINTR after it. Reading it may fail: the thread was killed meanwhile.
@@ -61,15 +61,15 @@ Tracee::Tracee(pid_t process, pid_t tid) : process_(process), tid_(tid) {
 
 Tracee::Tracee(Tracee&& other) noexcept
     : process_(other.process_), tid_(other.tid_), attached_(std::exchange(other.attached_, false)), held_(other.held_),
-      touched_(other.touched_), jobStopped_(other.jobStopped_), inFront_(other.inFront_), registers_(other.registers_), signalMask_(other.signalMask_) {}
+      touched_(other.touched_), jobStopped_(other.jobStopped_), inFront_(other.inFront_), registers_(other.registers_), signalMask_(other.signalMask_),
+      waitLeftNs_(other.waitLeftNs_) {}
 
 Tracee::~Tracee() {
   if (!attached_) return;
   // Failures mean that the thread was killed meanwhile: nothing is left to put back.
-  if (held_ && interruptedWait(registers_) && !signalWaits(tid_, signalMask_)) {
-    registers_.rax = registers_.orig_rax;
-    registers_.rip -= 2;
-    registers_.orig_rax = static_cast<uint64_t>(-1);
+  if (held_ && isToBeMadeAgain(registers_, waitLeftNs_) && !signalWaits(tid_, signalMask_)) {
+    shortenWait(registers_, waitLeftNs_);
+    makeAgain(registers_);
     touched_ = true;
   }
   user_regs_struct toGoOn = registersToGoOn();
@@ -160,10 +160,7 @@ bool Tracee::runToWait(double deadlineUs) {
 
 user_regs_struct Tracee::registersToGoOn() const {
   user_regs_struct registers = registers_;
-  if (!inFront_) return registers;
-  registers.rax = registers.orig_rax;
-  registers.rip -= 2;
-  registers.orig_rax = static_cast<uint64_t>(-1);
+  if (inFront_) makeAgain(registers);
   return registers;
 }
 

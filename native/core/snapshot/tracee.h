@@ -51,6 +51,10 @@ class Tracee {
   // Runs code in the thread until it stops itself with SIGSTOP, which is then forgotten. r12 and r13 are given to it.
   void runUntilStop(uint64_t code, uint64_t r12, uint64_t r13);
 
+  // What is left of the time of the wait that it stands in, -1 where that is not known: how it goes on.
+  void noteWaitLeft(int64_t leftNs) { waitLeftNs_ = leftNs; }
+  int64_t waitLeftNs() const { return waitLeftNs_; }
+
   // Registers and signal mask are again what they were; the thread stays stopped.
   void putBack();
 
@@ -77,6 +81,7 @@ class Tracee {
   bool inFront_ = false;
   user_regs_struct registers_{};
   uint64_t signalMask_ = 0;
+  int64_t waitLeftNs_ = -1;
 };
 
 // Memory of a stopped process.
