@@ -43,7 +43,7 @@ static void opFork(struct Context* context, struct Op* op) {
   int32_t pid = (int32_t)op->arg[0];
   struct CloneArgs args;
   fillZero(&args, sizeof args);
-  args.exit_signal = 17;
+  args.exit_signal = op->arg[2];
   args.set_tid = (uint64_t)&pid;
   args.set_tid_size = 1;
   long result = sys3(NR_clone3, (long)&args, sizeof args, 0);
@@ -282,6 +282,7 @@ static void runTape(struct Context* context, struct Op* op) {
     else if (op->kind == OP_CALL) runTape(context, (struct Op*)op->arg[0]);
     else if (op->kind == OP_MARK) context->status->marks[op->arg[0]] = timeStamp();
     else if (op->kind == OP_COPY) copyBytes(op->arg[0], op->arg[1], op->arg[2]);
+    else if (op->kind == OP_UNTIL) while (sys1(op->number, 0) != op->exact) sys1(NR_sched_yield, 0);
     else if (op->kind == OP_WATCH) opWatch(context, op);
     else if (op->kind == OP_DRAIN) opDrain(context, op);
     else if (op->kind == OP_RESEED) sys3(NR_getrandom, (long)op->arg[0], (long)op->arg[1], 0);

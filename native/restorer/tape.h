@@ -18,7 +18,6 @@
 
 enum {
   APPSHOT_PAGE = 4096,
-  APPSHOT_SLOTS = 1024,        /* descriptors and addresses that one operation leaves for another */
   APPSHOT_STACK = 16384,       /* of a process's first thread, inside the region */
   APPSHOT_THREAD_STACK = 8192, /* of every further thread; it only runs its tape */
   APPSHOT_SERVER = 32768,      /* room for a zygote's struct Server; what its clones go on with stands in the last 64 bytes */
@@ -31,7 +30,7 @@ enum { ARG_VALUE = 0, ARG_SLOT = 1 };
 enum OpKind {
   OP_END = 0,     /* end of this tape */
   OP_SYSCALL = 1, /* number, arg[0..5]; the result goes to slot `out` when it is not negative */
-  OP_FORK = 2,    /* arg[0]: virtual pid, arg[1]: address of the child's tape */
+  OP_FORK = 2,    /* arg[0]: virtual pid, arg[1]: address of the child's tape, arg[2]: the signal that its end gives */
   OP_THREAD = 3,  /* arg[0]: virtual tid, arg[1]: address of its tape, arg[2]: top of its stack */
   OP_BARRIER = 4, /* wait until arg[1] tasks have come to barrier arg[0] */
   OP_LEAVE = 5,   /* arg[0]: address of a struct Leave: never returns */
@@ -49,6 +48,7 @@ enum OpKind {
   OP_CONFIGURE = 18, /* call the configurator: see struct Configure at arg[0] */
   OP_WATCH = 20,    /* arg[0]: inotify descriptor, arg[1]: path, arg[2]: mask, arg[3]: the number that the watch has to get */
   OP_DRAIN = 21,    /* reads away what waits in descriptor arg[0] */
+  OP_UNTIL = 22,    /* system call `number` without arguments, until it gives `exact` */
   OP_UFFD_COPY = 12, /* arg[0]: slot value userfaultfd; arg[1]: struct CopyRun array; arg[2]: count; arg[3]: source base */
 };
 
@@ -99,7 +99,7 @@ struct Status {
   uint32_t failedStep;
   int64_t failedResult;
   uint32_t failedTask;   /* virtual tid */
-  uint32_t arrived[4];   /* barriers */
+  uint32_t arrived[8];   /* barriers */
   uint32_t done;         /* futex: 1 everything runs, 2 failed, 3 all processes wait at the gate */
   uint32_t waiting;      /* at the gate */
   uint32_t go;           /* futex: 1 opens the gate */
@@ -114,7 +114,7 @@ struct RegionHeader {
   uint64_t base, size;
   uint64_t code;         /* entry: void run(struct RegionHeader*, struct Op*) */
   uint64_t codeBytes;
-  uint64_t slots;        /* uint64_t[APPSHOT_SLOTS] */
+  uint64_t slots;        /* uint64_t[]: descriptors and addresses that one operation leaves for another */
   uint64_t stackTop;
   uint64_t status;       /* struct Status, a shared page */
   uint64_t stubCode, stubCodeBytes;  /* copied into each stub page */

@@ -21,6 +21,7 @@ const char* brokenPartOf(const OpenFile& file, const State& state) {
   size_t files = state.files.size();
   if (!isKnown(file.kind)) return "an open file is of unknown kind";
   if (file.kind == static_cast<uint32_t>(FileKind::Memfd) && file.object >= state.sharedMemory.size()) return "shared memory is missing";
+  if (file.deleted && file.object >= state.ghosts.size()) return "a deleted file is missing";
   if (std::any_of(file.watches.begin(), file.watches.end(), [&](const EpollWatch& watch) { return watch.target >= files; })) return "an epoll watch is broken";
   if (file.connectedTo >= static_cast<int64_t>(files)) return "a datagram socket's peer is missing";
   if (file.tcp.kept && (file.tcp.window.size() != 5 || file.tcp.unsent > file.tcp.outgoing.size())) return "a kept connection is broken";

@@ -37,10 +37,26 @@ static std::vector<Entry> unpacked(const json& from) {
     newerFieldsFrom(nlohmann_json_j, nlohmann_json_t);                                        \
   }
 
-static void newerFieldsTo(json& to, const Thread& thread) { to["waitLeftNs"] = thread.waitLeftNs; }
-static void newerFieldsFrom(const json& from, Thread& thread) { thread.waitLeftNs = from.value("waitLeftNs", int64_t{-1}); }
+static void newerFieldsTo(json& to, const Thread& thread) {
+  to["waitLeftNs"] = thread.waitLeftNs;
+  to["ownFilters"] = thread.ownFilters;
+  to["ownFilterFlags"] = thread.ownFilterFlags;
+  to["ioPriority"] = thread.ioPriority;
+}
+static void newerFieldsFrom(const json& from, Thread& thread) {
+  thread.waitLeftNs = from.value("waitLeftNs", thread.waitLeftNs);
+  thread.ownFilters = from.value("ownFilters", thread.ownFilters);
+  thread.ownFilterFlags = from.value("ownFilterFlags", thread.ownFilterFlags);
+  thread.ioPriority = from.value("ioPriority", thread.ioPriority);
+}
+static void newerFieldsTo(json& to, const MappedFile& file) { to["ghost"] = file.ghost; }
+static void newerFieldsFrom(const json& from, MappedFile& file) { file.ghost = from.value("ghost", file.ghost); }
+static void newerFieldsTo(json& to, const OpenFile& file) { to["leaseType"] = file.leaseType; }
+static void newerFieldsFrom(const json& from, OpenFile& file) { file.leaseType = from.value("leaseType", file.leaseType); }
 
-APPSHOT_FIELDS(MappedFile, path, writable, size, mtimeNs, deleted, buildId)
+APPSHOT_FIELDS(GhostFile, path, place, directory, mode, uid, gid, contents)
+APPSHOT_FIELDS(SemaphoreUndo, id, number, adjustment)
+APPSHOT_FIELDS_AND_NEWER(MappedFile, path, writable, size, mtimeNs, deleted, buildId)
 APPSHOT_FIELDS(SignalAction, number, handler, flags, restorer, mask)
 APPSHOT_FIELDS(Credentials, uid, gid, groups, capInheritable, capPermitted, capEffective, capBounding, capAmbient, noNewPrivs, secureBits)
 APPSHOT_FIELDS(QueuedSignal, siginfo)
@@ -55,7 +71,7 @@ APPSHOT_FIELDS(SocketOption, level, name, value)
 APPSHOT_FIELDS(QueuedMessage, bytes, from, files)
 APPSHOT_FIELDS(Membership, group, interface, loopback, mode, sources)
 APPSHOT_FIELDS(TcpConnection, kept, sendNext, receiveNext, outgoing, unsent, segment, sendScale, receiveScale, options, timestamp, window)
-APPSHOT_FIELDS(OpenFile, kind, flags, path, position, deleted, contents, object, writeEnd, count, signalMask, clock, timerFlags, intervalNs, valueNs,
+APPSHOT_FIELDS_AND_NEWER(OpenFile, kind, flags, path, position, deleted, contents, object, writeEnd, count, signalMask, clock, timerFlags, intervalNs, valueNs,
                watches, inotify, socketType, family, protocol, backlog, localAddress, peerAddress, options, ownerType, ownerPid, ownerSignal,
                flockType, mode, messages, tcpEnd, connectedTo, tcp, waitsOn, memberships)
 APPSHOT_FIELDS(Descriptor, fd, file, closeOnExec)
@@ -106,7 +122,9 @@ static json processToJson(const Process& p) {
           {"limits", p.limits}, {"cwd", p.cwd}, {"root", p.root}, {"umask", p.umask}, {"dumpable", p.dumpable}, {"subreaper", p.subreaper},
           {"thpDisabled", p.thpDisabled}, {"membarrier", p.membarrier}, {"oomScoreAdj", p.oomScoreAdj},
           {"gadgetSyscall", p.gadgetSyscall}, {"gadgetSigreturn", p.gadgetSigreturn},
-          {"configurator", p.configurator}};
+          {"configurator", p.configurator},
+          {"comm", p.comm}, {"cwdDeleted", p.cwdDeleted}, {"exeGhost", p.exeGhost}, {"exitSignal", p.exitSignal}, {"personality", p.personality},
+          {"coredumpFilter", p.coredumpFilter}, {"memoryDenials", p.memoryDenials}, {"undos", p.undos}};
 }
 
 static Process processFromJson(const json& from) {
@@ -139,6 +157,14 @@ static Process processFromJson(const json& from) {
   from.at("gadgetSyscall").get_to(p.gadgetSyscall);
   from.at("gadgetSigreturn").get_to(p.gadgetSigreturn);
   from.at("configurator").get_to(p.configurator);
+  p.comm = from.value("comm", p.comm);
+  p.cwdDeleted = from.value("cwdDeleted", p.cwdDeleted);
+  p.exeGhost = from.value("exeGhost", p.exeGhost);
+  p.exitSignal = from.value("exitSignal", p.exitSignal);
+  p.personality = from.value("personality", p.personality);
+  p.coredumpFilter = from.value("coredumpFilter", p.coredumpFilter);
+  p.memoryDenials = from.value("memoryDenials", p.memoryDenials);
+  p.undos = from.value("undos", p.undos);
   return p;
 }
 
@@ -192,7 +218,7 @@ std::string encodeCommon(const State& state) {
   for (const SharedMemory& memory : state.sharedMemory) shared.push_back(sharedToJson(memory));
   json ipc = json::array();
   for (const IpcObject& object : state.ipc) ipc.push_back(ipcToJson(object));
-  return toBytes({{"ipc", ipc}, {"environment", state.environment}, {"files", state.files}, {"mappedFiles", state.mappedFiles}, {"sharedMemory", shared},
+  return toBytes({{"ipc", ipc}, {"environment", state.environment}, {"files", state.files}, {"ghosts", state.ghosts}, {"mappedFiles", state.mappedFiles}, {"sharedMemory", shared},
                   {"hostName", state.hostName}, {"ownAddress", state.ownAddress}, {"monotonicNs", state.monotonicNs}, {"boottimeNs", state.boottimeNs}});
 }
 
@@ -201,6 +227,7 @@ State decodeCommon(const std::string& bytes) {
     State state;
     from.at("environment").get_to(state.environment);
     from.at("files").get_to(state.files);
+    state.ghosts = from.value("ghosts", state.ghosts);
     from.at("mappedFiles").get_to(state.mappedFiles);
     for (const json& memory : from.at("sharedMemory")) state.sharedMemory.push_back(sharedFromJson(memory));
     for (const json& object : from.at("ipc")) state.ipc.push_back(ipcFromJson(object));

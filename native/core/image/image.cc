@@ -235,8 +235,11 @@ void Image::validate() const {
     checkRuns(process.runs, kTop);
     for (const Descriptor& descriptor : process.descriptors)
       require(descriptor.fd >= 0 && descriptor.fd < (1 << 20) && descriptor.file < state_.files.size(), "a descriptor is broken");
+    require(process.exeGhost < static_cast<int64_t>(state_.ghosts.size()), "a deleted program is missing");
+    for (const Thread& thread : process.threads) require(thread.ownFilters.size() == thread.ownFilterFlags.size(), "the seccomp filters of a thread are broken");
     for (const Thread& thread : process.threads) require(thread.registers.size() == 27 * 8 && thread.xstate.size() >= 576, "the registers of a thread are broken");
   }
+  for (const MappedFile& file : state_.mappedFiles) require(!file.deleted || file.ghost < state_.ghosts.size(), "a deleted file is missing");
   for (const SharedMemory& memory : state_.sharedMemory) checkRuns(memory.runs, memory.size + kPageSize);
   for (const IpcObject& object : state_.ipc) {
     require(object.kind <= static_cast<uint32_t>(IpcKind::MessageQueue) && object.id >= 0, "a System V object is broken");

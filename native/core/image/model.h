@@ -57,6 +57,15 @@ struct PageRun {
 };
 static_assert(sizeof(PageRun) == 24);
 
+// A file or directory that is still used but has no name any more.
+struct GhostFile {
+  std::string path;        // what it was called
+  std::string place;       // a directory that is there, as near as may be: where it is made again
+  bool directory = false;
+  uint32_t mode = 0, uid = 0, gid = 0;
+  std::string contents;
+};
+
 // A file that is mapped; checked at restore by size and change time, or by build-id where it has one.
 struct MappedFile {
   std::string path;
@@ -65,6 +74,7 @@ struct MappedFile {
   int64_t mtimeNs = 0;
   bool deleted = false;
   std::string buildId;    // of an ELF file that has one
+  uint32_t ghost = 0;     // of a deleted one: index into ghosts
 };
 
 // Shared memory without a name. Its contents stand in pages.bin.
@@ -113,6 +123,9 @@ struct Thread {
   uint64_t timerSlackNs = 0;
   Credentials credentials;
   uint32_t seccompFilters = 0;
+  std::vector<std::string> ownFilters;   // seccomp filters of the program, struct sock_filter[], in the order in which they were installed
+  std::vector<uint32_t> ownFilterFlags;  // SECCOMP_FILTER_FLAG_* of each
+  uint32_t ioPriority = 0;               // as ioprio_get() gives it
   std::vector<QueuedSignal> queued;
 };
 
@@ -209,8 +222,8 @@ struct OpenFile {
   uint32_t flags = 0;         // O_* of F_GETFL
   std::string path;           // inside the pod
   uint64_t position = 0;
-  bool deleted = false;
-  std::string contents;       // pipe contents (of one in packet mode: see messages), unix socket queue, contents of a deleted file
+  bool deleted = false;       // `object` is then an index into ghosts
+  std::string contents;       // pipe contents (of one in packet mode: see messages), unix socket queue
   uint32_t object = 0;        // pipe, pair or shared memory number
   bool writeEnd = false;      // of a pipe; second end of a pair
   uint64_t count = 0;         // eventfd count, timerfd ticks, pipe size; Shut bits of a connected socket
@@ -226,6 +239,7 @@ struct OpenFile {
   std::vector<SocketOption> options;
   int32_t ownerType = -1, ownerPid = 0, ownerSignal = 0;
   int32_t flockType = -1;     // LOCK_SH / LOCK_EX, -1 none
+  int32_t leaseType = -1;     // F_RDLCK / F_WRLCK, -1 none
   uint32_t mode = 0;          // of a path-bound unix socket
   std::vector<QueuedMessage> messages;  // where they are more than bytes: datagrams, and streams with descriptors in them
   uint32_t tcpEnd = 0;        // TcpEnd
@@ -254,8 +268,14 @@ struct MemoryLayout {   // prctl(PR_SET_MM_MAP)
   std::string exe;
 };
 
+// What semop(SEM_UNDO) takes back when the process ends.
+struct SemaphoreUndo {
+  int32_t id = 0, number = 0, adjustment = 0;
+};
+
 struct Process {
   int32_t pid = 0, ppid = 0, pgid = 0, sid = 0;
+  std::string comm;            // of its first thread
   bool zombie = false;
   int32_t exitStatus = 0;      // of a zombie, as wait() gives it
   std::vector<Thread> threads;  // the leader first
@@ -275,6 +295,12 @@ struct Process {
   bool subreaper = false, thpDisabled = false;
   uint32_t membarrier = 0;
   int32_t oomScoreAdj = 0;
+  bool cwdDeleted = false;        // `cwd` is then where it is made again, under another name
+  int32_t exeGhost = -1;          // of a program whose file has been deleted: index into ghosts
+  int32_t exitSignal = 17;        // what its parent is sent at its end
+  uint32_t personality = 0, coredumpFilter = 0x33;
+  uint32_t memoryDenials = 0;     // prctl(PR_GET_MDWE)
+  std::vector<SemaphoreUndo> undos;
   // Instructions of the program itself over which the restorer leaves; see snapshot/gadgets.h.
   uint64_t gadgetSyscall = 0, gadgetSigreturn = 0;
   // What a clone's first thread runs before it goes on; 0 without the preloaded library. See configurator/.
@@ -313,6 +339,7 @@ struct State {
   Environment environment;
   std::vector<Process> processes;       // parents before children; the root first
   std::vector<OpenFile> files;
+  std::vector<GhostFile> ghosts;
   std::vector<MappedFile> mappedFiles;
   std::vector<SharedMemory> sharedMemory;
   std::vector<IpcObject> ipc;

@@ -1,12 +1,14 @@
 #include "core/restore/compile.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <csignal>
-#include <map>
 
+#include "core/restore/births.h"
 #include "core/restore/lazy_memory.h"
 #include "core/sys/error.h"
 
@@ -33,11 +35,12 @@ class ImageCompiler {
  public:
   ImageCompiler(const State& state, Purpose purpose, PageSpace space, const std::vector<TouchedPage>& workingSet, Compiled& compiled,
                 WakeOptions wake)
-      : state_(state), compiler_{.state = state, .purpose = purpose, .region = compiled.region, .highFd = 32, .regionBytes = kRegionBytes,
+      : state_(state), plan_(planBirths(state)), compiler_{.state = state, .purpose = purpose, .region = compiled.region, .highFd = 32, .regionBytes = kRegionBytes,
                                  .space = space, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks, .wake = wake} {
     compiler_.alive = static_cast<uint32_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
     for (const Process& process : state.processes)
       if ((purpose == Purpose::Zygote || wake.tellVariables) && !process.zombie && process.configurator) compiler_.configured++;
+    meeting_ = static_cast<size_t>(std::count_if(plan_.births.begin(), plan_.births.end(), [](const Birth& birth) { return birth.end != BirthEnd::AtOnce; }));
     for (const Process& process : state.processes)
       for (const Descriptor& descriptor : process.descriptors) compiler_.highFd = std::max(compiler_.highFd, descriptor.fd + 1);
   }
@@ -59,12 +62,22 @@ class ImageCompiler {
       tape.call("close the zygote's /proc", SYS_close, {compiler_.proc});
     }
     moveDescriptors(tape, false);
-    if (root.sid == root.pid) tape.call("start a session", SYS_setsid, {});
     compileIpc(compiler_, tape);
     compileOpenFiles(compiler_, tape);
-    body(tape, root, compiler_.purpose == Purpose::Zygote);
+    const Birth& first = plan_.births[plan_.first];
+    if (plan_.first == plan_.root) {
+      body(tape, first, compiler_.purpose == Purpose::Zygote);
+    } else {
+      tape.call("start a session", SYS_setsid, {});
+      Tape own(region);
+      // Its maker ends at once, and leaves it to the pod's init.
+      own.until("wait for the process between", SYS_getppid, 1);
+      body(own, plan_.births[plan_.root], compiler_.purpose == Purpose::Zygote);
+      tape.op(OP_FORK, "fork the first process", {root.pid, own.finish(), SIGCHLD});
+      tape.call("end", SYS_exit_group, {0});
+    }
     region.header().mainTape = tape.finish();
-    region.header().rootPid = root.pid;
+    region.header().rootPid = first.pid;
   }
 
  private:
@@ -83,82 +96,87 @@ class ImageCompiler {
     tape.call("close the command's descriptors", SYS_close_range, {0, compiler_.highFd - 1, 0});
   }
 
-  // Children of the pod's init besides the root: made by a process between, which ends at once. For daemons, whose session's
-  // leader has ended, that process is the leader.
-  void orphans(Tape& tape) {
-    const Process& root = state_.processes.front();
-    std::map<int32_t, std::vector<const Process*>> bySession;
-    for (const Process& orphan : state_.processes)
-      if (orphan.ppid == 1 && &orphan != &root) bySession[orphan.sid == orphan.pid ? root.sid : orphan.sid].push_back(&orphan);
-    if (bySession.empty()) return;
-    for (const auto& [session, members] : bySession) {
-      bool leads = session != root.sid;
-      int32_t between = leads ? session : compiler_.unusedPid();
-      Tape parent(compiler_.region);
-      if (leads) parent.call("start a session", SYS_setsid, {});
-      for (const Process* orphan : members) {
-        Tape own(compiler_.region);
-        if (orphan->sid == orphan->pid) own.call("start a session", SYS_setsid, {});
-        body(own, *orphan, false);
-        parent.op(OP_FORK, "fork a process", {orphan->pid, own.finish()});
-      }
-      parent.call("end", SYS_exit_group, {0});
-      tape.op(OP_FORK, "fork a process between", {between, parent.finish()});
-      tape.call("wait for the process between", SYS_wait4, {between, 0, 0x40000000 /* __WALL */, 0});
-    }
-    // Its end is nobody's business.
-    compileForgetChild(compiler_, tape);
+  void fork(Tape& tape, size_t number) {
+    const Birth& birth = plan_.births[number];
+    Tape own(compiler_.region);
+    if (birth.end == BirthEnd::Lives) body(own, birth, false);
+    else passing(own, birth);
+    tape.op(OP_FORK, "fork a process", {birth.pid, own.finish(), birth.process ? birth.process->exitSignal : SIGCHLD});
+    if (birth.end == BirthEnd::AtOnce) collect(tape, birth);
   }
 
-  void body(Tape& tape, const Process& process, bool hasMemory) {
-    if (&process == &state_.processes.front()) orphans(tape);
-    for (const Process& child : state_.processes) {
-      if (child.ppid != process.pid) continue;
-      if (child.zombie) {
-        tape.op(OP_FORK, "fork a process that has ended", {child.pid, ending(child)});
-        continue;
+  void children(Tape& tape, const Birth& birth) {
+    if (birth.adopts) tape.call("become a subreaper", SYS_prctl, {PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0});
+    for (size_t child : birth.before) fork(tape, child);
+    if (birth.leadsSession) tape.call("start a session", SYS_setsid, {});
+    for (size_t child : birth.after) fork(tape, child);
+  }
+
+  // Groups are joined when every process is there.
+  void meet(Tape& tape, const Birth& birth) {
+    tape.op(OP_BARRIER, "wait for all processes", {0, meeting_, 0});
+    if (birth.leadsGroup) tape.call("start a process group", SYS_setpgid, {0, 0});
+    tape.op(OP_BARRIER, "wait for all groups", {2, meeting_, 0});
+    bool joins = birth.process && birth.process->pgid > 0 && birth.process->pgid != birth.pid && birth.process->pgid != birth.process->sid;
+    if (joins) tape.call("join a process group", SYS_setpgid, {0, birth.process->pgid});
+    if (plan_.gathersGroups()) tape.op(OP_BARRIER, "wait for all to join", {4, meeting_, 0});
+  }
+
+  // Its end is nobody's business.
+  void collect(Tape& tape, const Birth& birth) {
+    tape.call("wait for a process between", SYS_wait4, {birth.pid, 0, 0x40000000 /* __WALL */, 0});
+    compileForgetChild(compiler_, tape, SIGCHLD);
+  }
+
+  // Those that ended before the snapshot have ended again when the programs run, and are left as they are.
+  void collectEnded(Tape& tape, const Birth& birth) {
+    for (const std::vector<size_t>* made : {&birth.before, &birth.after})
+      for (size_t number : *made) {
+        const Birth& child = plan_.births[number];
+        if (child.end == BirthEnd::AfterGroups) collect(tape, child);
+        if (child.end != BirthEnd::Zombie) continue;
+        tape.call("wait for a process that has ended", SYS_waitid, {P_PID, child.pid, 0, WEXITED | WNOWAIT | 0x40000000 /* __WALL */, 0});
+        if (child.process->exitSignal > 0) compileForgetChild(compiler_, tape, child.process->exitSignal);
       }
-      if (child.sid != process.sid && child.sid != child.pid)
-        throw Error("unsupported-state", "process " + std::to_string(child.pid) + " is in a session that its parent has left; not supported");
-      Tape own(compiler_.region);
-      if (child.sid == child.pid) own.call("start a session", SYS_setsid, {});
-      body(own, child, false);
-      tape.op(OP_FORK, "fork a process", {child.pid, own.finish()});
+  }
+
+  // A process that ends before the programs run.
+  void passing(Tape& tape, const Birth& birth) {
+    children(tape, birth);
+    if (birth.process) tape.call("set the thread's name", SYS_prctl, {PR_SET_NAME, compiler_.region.add(birth.process->comm), 0, 0, 0});
+    if (birth.end != BirthEnd::AtOnce) meet(tape, birth);
+    int32_t status = birth.process ? birth.process->exitStatus : 0;
+    if (int signal = status & 0x7f) {
+      uint64_t none = 0;
+      tape.call("let the last signal in", SYS_rt_sigprocmask, {2 /* SIG_SETMASK */, compiler_.region.add(&none, sizeof none), 0, 8});
+      tape.call("end by a signal", SYS_kill, {birth.pid, signal});
     }
+    tape.call("end", SYS_exit_group, {status >> 8 & 0xff});
+  }
+
+  void body(Tape& tape, const Birth& birth, bool hasMemory) {
+    const Process& process = *birth.process;
+    children(tape, birth);
     if (hasMemory) compileSharedMemory(compiler_, tape, process);
     else compileMemory(compiler_, tape, process, true);
     compileUnpark(compiler_, tape);
     if (compiler_.purpose == Purpose::Zygote) tape.op(OP_PREFAULT, "make memory present", {compiler_.prefault, &process - state_.processes.data()});
     compileDescriptors(compiler_, tape, process);
     compileForkAdvice(compiler_, tape, process);
-    // Groups are joined when every process is there.
-    tape.op(OP_BARRIER, "wait for all processes", {0, compiler_.alive, 0});
-    if (process.pgid == process.pid && process.sid != process.pid) tape.call("start a process group", SYS_setpgid, {0, 0});
-    tape.op(OP_BARRIER, "wait for all groups", {2, compiler_.alive, 0});
-    if (process.ppid == 1) compileIpcRemovals(compiler_, tape);
-    if (process.pgid != process.pid && process.pgid != process.sid) tape.call("join a process group", SYS_setpgid, {0, process.pgid});
+    meet(tape, birth);
+    collectEnded(tape, birth);
+    if (&process == &state_.processes.front()) compileIpcRemovals(compiler_, tape);
     compileLate(compiler_, tape, process);
     compileProcessState(compiler_, tape, process);
     compileLimits(compiler_, tape, process);
     compileThreads(compiler_, tape, process);
   }
 
-  // Ends at once, with the status that its parent has not asked for yet.
-  uint64_t ending(const Process& zombie) {
-    Tape tape(compiler_.region);
-    int signal = zombie.exitStatus & 0x7f;
-    if (signal) {
-      uint64_t none = 0;
-      tape.call("let the last signal in", SYS_rt_sigprocmask, {2 /* SIG_SETMASK */, compiler_.region.add(&none, sizeof none), 0, 8});
-      tape.call("end by a signal", SYS_kill, {zombie.pid, signal});
-    }
-    tape.call("end", SYS_exit_group, {zombie.exitStatus >> 8 & 0xff});
-    return tape.finish();
-  }
-
   const State& state_;
+  BirthPlan plan_;
   Compiler compiler_;
   Slot socket_{};
+  size_t meeting_ = 0;  // processes that come to the barriers before the threads are made
 };
 
 }  // namespace
@@ -169,6 +187,7 @@ std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, Page
   for (const Process& process : state.processes) threads += process.threads.size();
   auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads), {}});
   ImageCompiler(state, purpose, space, workingSet, *compiled, wake).compile();
+  compiled->region.placeSlots();
   if (compiled->region.size() > kPagesOffset) throw Error("unsupported-state", "the image's tape is too large");
   return compiled;
 }

@@ -67,21 +67,29 @@ struct Compiler {
   size_t nextThread = 0;          // stub and stack of the next task
   std::map<uint32_t, bool> epollDone{};
   std::map<uint32_t, bool> timerDone{};
-  std::set<uint32_t> lateDone{}, ownersDone{};  // open file descriptions that compileLate and compileOwners are done with
+  std::vector<Slot> ghosts{};     // files without a name, by index
+  std::set<uint32_t> lateDone{}, ownersDone{}, leasesDone{};  // open file descriptions that compileLate and compileOwners are done with
   int32_t lastBetween = 200;
 
   // A pid that nobody in the image uses, for a process that ends before the programs run.
   int32_t unusedPid();
 };
 
+// Files without a name get one while they are opened; then it is taken away. They stay open in Compiler::ghosts.
+void compileGhosts(Compiler& compiler, Tape& tape);
+void compileGhostRemovals(Compiler& compiler, Tape& tape);
+std::string ghostName(const State& state, uint32_t ghost);
+// Seccomp filters, the instance's own and those of the program, for the thread whose tape it is. The last before it leaves.
+void compileFilters(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread);
 // Watches of inotify sets, with their old numbers.
 void compileWatches(Compiler& compiler, Tape& tape);
-// What needs all processes to be there, and the process's descriptors in their places: pidfds, seals against future writing.
+// What needs all processes to be there, and the process's descriptors in their places: pidfds, seals against future writing, leases,
+// undo lists of semaphores.
 void compileLate(Compiler& compiler, Tape& tape, const Process& process);
 // What needs all threads of the process: who gets SIGIO.
 void compileOwners(Compiler& compiler, Tape& tape, const Process& process);
 // Forgets the signal of a process that has ended while the tree was made.
-void compileForgetChild(Compiler& compiler, Tape& tape);
+void compileForgetChild(Compiler& compiler, Tape& tape, int signal);
 
 // Runs `make` as the user that the program runs as.
 template <typename Make>

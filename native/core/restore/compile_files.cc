@@ -76,14 +76,16 @@ class FileOpener : public Opening {
 
   Slot openPath(uint32_t index) {
     const OpenFile& file = compiler_.state.files[index];
-    if (file.deleted) openDeleted(index);
+    if (file.deleted) compiler_.files[index] = openNamed(file, ghostName(compiler_.state, file.object));
     else if (kindOf(file) == FileKind::Fifo) compiler_.files[index] = openFifo(file);
     else compiler_.files[index] = openNamed(file, file.path);
     return settled(file, compiler_.files[index]);
   }
 
   Slot openNamed(const OpenFile& file, const std::string& path) {
-    uint32_t flags = (file.flags & ~static_cast<uint32_t>(O_CREAT | O_EXCL | O_TRUNC | O_ASYNC | __O_TMPFILE)) | O_NOCTTY | O_CLOEXEC;
+    uint32_t without = O_CREAT | O_EXCL | O_TRUNC | O_ASYNC;
+    if ((file.flags & O_TMPFILE) == O_TMPFILE) without |= O_TMPFILE;  // which has the bit of O_DIRECTORY in it
+    uint32_t flags = (file.flags & ~without) | O_NOCTTY | O_CLOEXEC;
     return lift(tape_.call("open a file", SYS_openat, {AT_FDCWD, text(path), flags, 0}, true));
   }
 
@@ -94,25 +96,6 @@ class FileOpener : public Opening {
     if (!file.contents.empty()) tape_.callExact("refill a fifo", SYS_write, {holder, bytes(file.contents), file.contents.size()}, file.contents.size());
     tape_.call("close a descriptor", SYS_close, {holder});
     return slot;
-  }
-
-  // A file without a name gets one for a moment, so that everybody who has it open opens the same one.
-  void openDeleted(uint32_t index) {
-    const std::vector<OpenFile>& files = compiler_.state.files;
-    const OpenFile& file = files[index];
-    std::string directory = file.path.substr(0, file.path.rfind('/') + 1);
-    std::string name = directory + ".appshot-nameless-" + std::to_string(index);
-    Slot maker = lift(tape_.call("make a nameless file", SYS_openat, {AT_FDCWD, text(name), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, file.mode}, true));
-    if (!file.contents.empty()) tape_.callExact("fill a nameless file", SYS_pwrite64, {maker, bytes(file.contents), file.contents.size(), 0}, file.contents.size());
-    const Credentials& owner = compiler_.state.processes.front().threads.front().credentials;
-    tape_.attempt("own a nameless file", SYS_fchown, {maker, owner.uid[3], owner.gid[3]});
-    tape_.attempt("set the mode of a nameless file", SYS_fchmod, {maker, file.mode});
-    for (uint32_t other = index; other < files.size(); other++)
-      if (files[other].deleted && files[other].object == file.object) compiler_.files[other] = openNamed(files[other], name);
-    tape_.call("close a descriptor", SYS_close, {maker});
-    tape_.call("take the name of a nameless file", SYS_unlinkat, {AT_FDCWD, text(name), 0});
-    for (uint32_t other = index + 1; other < files.size(); other++)
-      if (files[other].deleted && files[other].object == file.object) settled(files[other], compiler_.files[other]);
   }
 
   Slot settled(const OpenFile& file, Slot slot) {
@@ -207,7 +190,9 @@ void fillEpollSets(Compiler& compiler, Tape& tape, const Process& process) {
 }  // namespace
 
 void compileOpenFiles(Compiler& compiler, Tape& tape) {
+  compileGhosts(compiler, tape);
   FileOpener(compiler, tape).openAll();
+  compileGhostRemovals(compiler, tape);
   compileWatches(compiler, tape);
   tape.mark(MARK_FILES);
 }

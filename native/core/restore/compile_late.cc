@@ -2,11 +2,13 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/sem.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "core/restore/compile.h"
 
@@ -55,6 +57,12 @@ class LateFiles {
       if (kindOf(fileOf(descriptor)) == FileKind::Inotify) tape_.op(OP_DRAIN, "forget events", {descriptor.fd});
   }
 
+  void lease() {
+    for (const Descriptor& descriptor : process_.descriptors)
+      if (fileOf(descriptor).leaseType >= 0 && compiler_.leasesDone.insert(descriptor.file).second)
+        tape_.call("take a lease", SYS_fcntl, {descriptor.fd, F_SETLEASE, fileOf(descriptor).leaseType});
+  }
+
  private:
   const OpenFile& fileOf(const Descriptor& descriptor) const { return compiler_.state.files[descriptor.file]; }
 
@@ -67,11 +75,11 @@ class LateFiles {
     if (gone) {
       Tape ending(compiler_.region);
       ending.call("end", SYS_exit_group, {0});
-      tape_.op(OP_FORK, "fork a process that is gone", {pid, ending.finish()});
+      tape_.op(OP_FORK, "fork a process that is gone", {pid, ending.finish(), SIGCHLD});
     }
     tape_.callExact("open a pidfd", SYS_pidfd_open, {pid, file.flags & (O_NONBLOCK | O_EXCL)}, static_cast<uint64_t>(lowest));
     if (gone) tape_.call("wait for a process that is gone", SYS_wait4, {pid, 0, 0x40000000 /* __WALL */, 0});
-    if (gone) compileForgetChild(compiler_, tape_);
+    if (gone) compileForgetChild(compiler_, tape_, SIGCHLD);
     if (lowest == fd) return;
     tape_.call("number a pidfd", SYS_dup3, {lowest, fd, O_CLOEXEC});
     tape_.call("close a descriptor", SYS_close, {lowest});
@@ -105,6 +113,19 @@ void sealLate(Compiler& compiler, Tape& tape, const Process& process) {
   }
 }
 
+// One call that changes the adjustment and leaves the value: by the process itself, since the list is its own.
+void keepUndos(Compiler& compiler, Tape& tape, const Process& process) {
+  for (const SemaphoreUndo& undo : process.undos) {
+    auto number = static_cast<unsigned short>(undo.number);
+    auto change = static_cast<short>(std::abs(undo.adjustment));
+    bool taken = undo.adjustment > 0;
+    // The value is raised first: it must not fall below zero between the two.
+    sembuf operations[2] = {{number, change, static_cast<short>(IPC_NOWAIT | (taken ? 0 : SEM_UNDO))},
+                            {number, static_cast<short>(-change), static_cast<short>(IPC_NOWAIT | (taken ? SEM_UNDO : 0))}};
+    tape.call("note what is to be undone to a semaphore", SYS_semop, {undo.id, compiler.region.add(operations, sizeof operations), 2});
+  }
+}
+
 }  // namespace
 
 int32_t Compiler::unusedPid() {
@@ -119,8 +140,8 @@ int32_t Compiler::unusedPid() {
   return lastBetween;
 }
 
-void compileForgetChild(Compiler& compiler, Tape& tape) {
-  uint64_t childSignal = 1ull << (SIGCHLD - 1), now[2] = {0, 0};
+void compileForgetChild(Compiler& compiler, Tape& tape, int signal) {
+  uint64_t childSignal = 1ull << (signal - 1), now[2] = {0, 0};
   tape.attempt("forget a process that has ended", SYS_rt_sigtimedwait, {compiler.region.add(&childSignal, 8), 0, compiler.region.add(now, sizeof now), 8});
 }
 
@@ -129,7 +150,9 @@ void compileLate(Compiler& compiler, Tape& tape, const Process& process) {
   files.openPidfds();
   files.watchPidfds();
   files.drainWatches();
+  files.lease();
   sealLate(compiler, tape, process);
+  keepUndos(compiler, tape, process);
 }
 
 void compileOwners(Compiler& compiler, Tape& tape, const Process& process) {

@@ -92,6 +92,7 @@ class MappedFiles {
     auto known = slots_.find(index);
     if (known != slots_.end()) return known->second;
     const MappedFile& file = compiler_.state.mappedFiles[index];
+    if (file.deleted) return compiler_.ghosts[file.ghost];
     Slot slot = tape_.call("open a mapped file", SYS_openat, {AT_FDCWD, compiler_.region.add(file.path), (file.writable ? O_RDWR : O_RDONLY) | O_CLOEXEC, 0}, true);
     slots_.emplace(index, slot);
     return slot;
@@ -106,17 +107,20 @@ class MappedFiles {
   std::map<uint32_t, Slot> slots_;
 };
 
-// What a zygote cannot hold for its clones: each has shared memory and files of its own.
-bool isShared(const Vma& vma) { return kindOf(vma) == VmaKind::Shared || kindOf(vma) == VmaKind::FileShared || kindOf(vma) == VmaKind::SysV; }
+// What a zygote cannot hold for its clones: each has shared memory and files without a name of its own.
+bool isShared(const State& state, const Vma& vma) {
+  bool nameless = kindOf(vma) == VmaKind::FilePrivate && state.mappedFiles[vma.object].deleted;
+  return nameless || kindOf(vma) == VmaKind::Shared || kindOf(vma) == VmaKind::FileShared || kindOf(vma) == VmaKind::SysV;
+}
 
 enum class Which { All, Private, Shared };
 
-bool wanted(const Vma& vma, Which which) { return which == Which::All || isShared(vma) == (which == Which::Shared); }
+bool wanted(const State& state, const Vma& vma, Which which) { return which == Which::All || isShared(state, vma) == (which == Which::Shared); }
 
 void mapRanges(Compiler& compiler, Tape& tape, const Process& process, MappedFiles& files, Which which, const LazyMemory& lazy) {
   for (const Vma& vma : process.vmas) {
     VmaKind kind = kindOf(vma);
-    if (kind == VmaKind::Vdso || kind == VmaKind::Vvar || !wanted(vma, which)) continue;
+    if (kind == VmaKind::Vdso || kind == VmaKind::Vvar || !wanted(compiler.state, vma, which)) continue;
     if (kind == VmaKind::SysV) {
       tape.callExact("attach shared memory", SYS_shmat, {vma.object, vma.start, vma.prot & PROT_WRITE ? 0 : SHM_RDONLY}, vma.start);
       continue;
@@ -162,22 +166,22 @@ std::vector<PageRun> runsOf(const Compiler& compiler, const Process& process, Wh
   auto vma = process.vmas.begin();
   for (const PageRun& run : process.runs) {
     while (vma != process.vmas.end() && vma->end <= run.address) ++vma;
-    if (vma != process.vmas.end() && wanted(*vma, which) && !lazy.contains(run.address) && !compiler.parked.count({process.pid, vma->start})) runs.push_back(run);
+    if (vma != process.vmas.end() && wanted(compiler.state, *vma, which) && !lazy.contains(run.address) && !compiler.parked.count({process.pid, vma->start})) runs.push_back(run);
   }
   return runs;
 }
 
-void finalProtection(Tape& tape, const Process& process, Which which, const LazyMemory& lazy) {
+void finalProtection(const State& state, Tape& tape, const Process& process, Which which, const LazyMemory& lazy) {
   for (const Vma& vma : process.vmas)
-    if (wanted(vma, which) && !lazy.contains(vma.start) && !(vma.prot & PROT_WRITE) && kindOf(vma) != VmaKind::Vdso && kindOf(vma) != VmaKind::Vvar && touches(process.runs, vma))
+    if (wanted(state, vma, which) && !lazy.contains(vma.start) && !(vma.prot & PROT_WRITE) && kindOf(vma) != VmaKind::Vdso && kindOf(vma) != VmaKind::Vvar && touches(process.runs, vma))
       tape.call("protect memory", SYS_mprotect, {vma.start, vma.end - vma.start, vma.prot});
 }
 
-void advise(Tape& tape, const Process& process, Which which) {
+void advise(const State& state, Tape& tape, const Process& process, Which which) {
   static constexpr std::pair<uint32_t, int> kAdvice[] = {{kAdviceDontDump, MADV_DONTDUMP}, {kAdviceHugepage, MADV_HUGEPAGE}, {kAdviceNoHugepage, MADV_NOHUGEPAGE},
                                                          {kAdviceMergeable, MADV_MERGEABLE}, {kAdviceSequential, MADV_SEQUENTIAL}, {kAdviceRandom, MADV_RANDOM}};
   for (const Vma& vma : process.vmas) {
-    if (kindOf(vma) == VmaKind::Vdso || kindOf(vma) == VmaKind::Vvar || !wanted(vma, which)) continue;
+    if (kindOf(vma) == VmaKind::Vdso || kindOf(vma) == VmaKind::Vvar || !wanted(state, vma, which)) continue;
     for (auto [bit, advice] : kAdvice)
       if (vma.advice & bit) tape.attempt("advise memory", SYS_madvise, {vma.start, vma.end - vma.start, advice});
     if (vma.advice & kAdviceLocked) tape.attempt("lock memory", SYS_mlock, {vma.start, vma.end - vma.start});
@@ -193,10 +197,17 @@ struct MmMap {
 void setLayout(Compiler& compiler, Tape& tape, const Process& process) {
   const MemoryLayout& layout = process.layout;
   MmMap map{layout.startCode, layout.endCode, layout.startData, layout.endData, layout.startBrk, layout.brk, layout.startStack,
-            layout.argStart, layout.argEnd, layout.envStart, layout.envEnd, 0, static_cast<uint32_t>(layout.auxv.size()), 0};
+            layout.argStart, layout.argEnd, layout.envStart, layout.envEnd, 0, static_cast<uint32_t>(layout.auxv.size()), UINT32_MAX};
   map.auxv = compiler.region.add(layout.auxv.data(), layout.auxv.size());
   uint64_t address = compiler.region.add(&map, sizeof map);
-  Slot exe = tape.call("open the program", SYS_openat, {AT_FDCWD, compiler.region.add(layout.exe), O_RDONLY | O_CLOEXEC, 0}, true);
+  bool isGhost = process.exeGhost >= 0;
+  if (isGhost && compiler.ghosts.empty()) {
+    // In a zygote, before there is the file: compileSharedMemory() sets it.
+    tape.call("set the memory layout", SYS_prctl, {PR_SET_MM, PR_SET_MM_MAP, address, sizeof map, 0});
+    return;
+  }
+  Slot exe = isGhost ? tape.call("take the program", SYS_dup, {compiler.ghosts[static_cast<size_t>(process.exeGhost)]}, true)
+                     : tape.call("open the program", SYS_openat, {AT_FDCWD, compiler.region.add(layout.exe), O_RDONLY | O_CLOEXEC, 0}, true);
   // The descriptor's number is known only then: written into the structure, of which it is the last field.
   tape.op(OP_STORE, "store", {address + offsetof(MmMap, exeFd), exe});
   tape.call("set the memory layout", SYS_prctl, {PR_SET_MM, PR_SET_MM_MAP, address, sizeof map, 0});
@@ -211,8 +222,8 @@ static void mapAndFill(Compiler& compiler, Tape& tape, const Process& process, W
   mapRanges(compiler, tape, process, files, which, lazy);
   fillPages(compiler, tape, runsOf(compiler, process, which, lazy));
   compileLazyMemory(compiler, tape, lazy);
-  finalProtection(tape, process, which, lazy);
-  advise(tape, process, which);
+  finalProtection(compiler.state, tape, process, which, lazy);
+  advise(compiler.state, tape, process, which);
   files.closeAll();
 }
 
@@ -233,7 +244,7 @@ void compileParkedMemory(Compiler& compiler, Tape& tape, const Process& process)
   std::vector<PageRun> runs;
   for (const Vma& vma : process.vmas) {
     VmaKind kind = kindOf(vma);
-    if ((kind != VmaKind::Anonymous && kind != VmaKind::FilePrivate) || !touches(process.runs, vma)) continue;
+    if ((kind != VmaKind::Anonymous && kind != VmaKind::FilePrivate) || isShared(compiler.state, vma) || !touches(process.runs, vma)) continue;
     uint64_t at = parkingOf(compiler, vma);
     if (at == 0) continue;
     compiler.parked[{process.pid, vma.start}] = at;
@@ -256,7 +267,10 @@ void compileUnpark(Compiler& compiler, Tape& tape) {
   tape.call("let go of the others' memory", SYS_munmap, {start, compiler.parkedEnd - start});
 }
 
-void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process) { mapAndFill(compiler, tape, process, Which::Shared); }
+void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process) {
+  mapAndFill(compiler, tape, process, Which::Shared);
+  if (process.exeGhost >= 0) setLayout(compiler, tape, process);
+}
 
 void compileMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared) {
   VdsoMoves moves = planVdso(compiler, process);

@@ -6,8 +6,11 @@
 #include <sys/time.h>
 
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 
 #include "core/restore/compile.h"
+#include "core/sys/sys.h"
 
 namespace appshot {
 
@@ -19,6 +22,36 @@ void setActions(Compiler& compiler, Tape& tape, const Process& process) {
     uint64_t kernel[4] = {action.handler, action.flags, action.restorer, action.mask};
     tape.call("set a signal action", SYS_rt_sigaction, {action.number, compiler.region.add(kernel, sizeof kernel), 0, 8});
   }
+}
+
+constexpr uint32_t kUsualCoredumpFilter = 0x33;
+
+std::string hex(uint32_t number) {
+  char text[16];
+  std::snprintf(text, sizeof text, "0x%x", number);
+  return text;
+}
+
+// New processes inherit it from us.
+int32_t ownOomScoreAdj() {
+  static const auto own = static_cast<int32_t>(std::strtol(readFileIfThere("/proc/self/oom_score_adj").c_str(), nullptr, 10));
+  return own;
+}
+
+// To a file of the process's own in /proc. What it may not set stays as it is.
+void writeOwn(Compiler& compiler, Tape& tape, const char* name, const std::string& text) {
+  std::string path = std::string("/proc/self/") + name;
+  Slot file = tape.call("open a setting in /proc", SYS_openat, {AT_FDCWD, compiler.region.add(path), O_WRONLY | O_CLOEXEC, 0}, true);
+  tape.attempt("write a setting in /proc", SYS_write, {file, compiler.region.add(text), text.size()});
+  tape.call("close a setting in /proc", SYS_close, {file});
+}
+
+// A working directory that has no name any more.
+void enterNameless(Compiler& compiler, Tape& tape, const Process& process) {
+  uint64_t name = compiler.region.add((process.cwd == "/" ? "" : process.cwd) + "/.appshot-nameless-cwd-" + std::to_string(process.pid));
+  tape.call("make a nameless directory", SYS_mkdir, {name, 0755});
+  tape.call("change directory", SYS_chdir, {name});
+  tape.call("take the name of a nameless directory", SYS_rmdir, {name});
 }
 
 void registerMembarrier(Tape& tape, uint32_t registrations) {
@@ -82,9 +115,13 @@ void armTimerDescriptor(Region& region, Tape& tape, const OpenFile& file, Argume
 void compileProcessState(Compiler& compiler, Tape& tape, const Process& process) {
   setActions(compiler, tape, process);
   tape.call("set the umask", SYS_umask, {process.umask});
-  tape.call("change directory", SYS_chdir, {compiler.region.add(process.cwd)});
+  if (process.cwdDeleted) enterNameless(compiler, tape, process);
+  else tape.call("change directory", SYS_chdir, {compiler.region.add(process.cwd)});
   if (process.subreaper) tape.call("become a subreaper", SYS_prctl, {PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0});
   if (process.thpDisabled) tape.call("disable huge pages", SYS_prctl, {PR_SET_THP_DISABLE, 1, 0, 0, 0});
+  if (process.personality) tape.call("set the personality", SYS_personality, {process.personality});
+  if (process.coredumpFilter != kUsualCoredumpFilter) writeOwn(compiler, tape, "coredump_filter", hex(process.coredumpFilter));
+  if (process.oomScoreAdj != ownOomScoreAdj()) writeOwn(compiler, tape, "oom_score_adj", std::to_string(process.oomScoreAdj));
   registerMembarrier(tape, process.membarrier);
 }
 

@@ -1,5 +1,3 @@
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
@@ -9,7 +7,6 @@
 #include <cstring>
 
 #include "configurator/configurator_page.h"
-#include "core/launch/seccomp_filter.h"
 #include "core/restore/compile.h"
 #include "core/restore/waiting.h"
 
@@ -19,6 +16,7 @@ namespace {
 
 constexpr int kArchSetFs = 0x1002, kArchSetGs = 0x1001;
 constexpr int kLastCapability = 40;
+constexpr int kSetMdwe = 65;  // PR_SET_MDWE (6.3)
 
 // What every thread has for itself and can be set with privileges.
 void setThreadState(Compiler& compiler, Tape& tape, const Thread& thread) {
@@ -34,6 +32,7 @@ void setThreadState(Compiler& compiler, Tape& tape, const Thread& thread) {
   if (thread.timerSlackNs && thread.timerSlackNs != 50'000) tape.attempt("set the timer slack", SYS_prctl, {PR_SET_TIMERSLACK, thread.timerSlackNs, 0, 0, 0});
   if (thread.nice) tape.attempt("set the nice value", SYS_setpriority, {0, 0, thread.nice});
   if (!thread.affinity.empty()) tape.attempt("set the CPUs", SYS_sched_setaffinity, {0, thread.affinity.size() * 8, region.addTable(thread.affinity)});
+  if (thread.ioPriority) tape.attempt("set the I/O priority", SYS_ioprio_set, {1 /* IOPRIO_WHO_PROCESS */, 0, thread.ioPriority});
   if (thread.schedPolicy != 0) tape.attempt("set the scheduling policy", SYS_sched_setscheduler, {0, thread.schedPolicy, region.add(&thread.schedPriority, 4)});
 }
 
@@ -65,13 +64,6 @@ void requeue(Compiler& compiler, Tape& tape, const std::vector<QueuedSignal>& qu
     if (tid) tape.attempt("queue a signal", SYS_rt_tgsigqueueinfo, {pid, tid, number, info});
     else tape.attempt("queue a signal", SYS_rt_sigqueueinfo, {pid, number, info});
   }
-}
-
-void installFilter(Compiler& compiler, Tape& tape, const Thread& leader) {
-  if (leader.seccompFilters == 0) return;
-  const std::vector<sock_filter>& filter = instanceFilter();
-  struct { uint16_t length; uint64_t program; } program{static_cast<uint16_t>(filter.size()), compiler.region.addTable(filter)};
-  tape.call("install the seccomp filter", SYS_seccomp, {SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, compiler.region.add(&program, sizeof program)});
 }
 
 struct LeaveContext {
@@ -141,6 +133,7 @@ static void makeThread(Compiler& compiler, Tape& tape, const Process& process, c
   setCredentials(compiler, own, thread.credentials);
   if (thread.parentDeathSignal) own.attempt("set the parent death signal", SYS_prctl, {PR_SET_PDEATHSIG, thread.parentDeathSignal, 0, 0, 0});
   requeue(compiler, own, thread.queued, process.pid, thread.tid);
+  compileFilters(compiler, own, process, thread);
   awaitAll(compiler, own);
   // One that only another thread of the program can wake is as good as not running.
   if (compiler.purpose == Purpose::Zygote && !waitedForThreads(thread)) own.op(OP_GATE, "wait to be wanted", {0});
@@ -169,9 +162,10 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   setCredentials(compiler, tape, leader.credentials);
   tape.attempt("set dumpable", SYS_prctl, {PR_SET_DUMPABLE, process.dumpable == 1 ? 1 : 0, 0, 0, 0});
   if (leader.parentDeathSignal) tape.attempt("set the parent death signal", SYS_prctl, {PR_SET_PDEATHSIG, leader.parentDeathSignal, 0, 0, 0});
-  installFilter(compiler, tape, leader);
+  if (process.memoryDenials) tape.call("deny memory that is written and run", SYS_prctl, {kSetMdwe, process.memoryDenials, 0, 0, 0});
   requeue(compiler, tape, process.queued, process.pid, 0);
   requeue(compiler, tape, leader.queued, process.pid, process.pid);
+  compileFilters(compiler, tape, process, leader);
   if (isClone && renewsAhead(process)) configure(compiler, tape, process, CONFIGURATOR_AHEAD, 0);
   if (!isClone) tape.op(OP_GATE, "wait to be wanted", {0});
   awaitAll(compiler, tape);

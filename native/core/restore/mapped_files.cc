@@ -11,6 +11,7 @@ namespace appshot {
 
 void checkMappedFiles(const State& state, pid_t viewPid) {
   for (const MappedFile& file : state.mappedFiles) {
+    if (file.deleted) continue;  // it is in the image
     std::string path = "/proc/" + std::to_string(viewPid) + "/root" + file.path;
     struct stat status{};
     if (::stat(path.c_str(), &status) < 0)

@@ -17,6 +17,7 @@
 #include <set>
 #include <sstream>
 
+#include "core/restore/births.h"
 #include "core/sys/proc.h"
 #include "core/sys/sys.h"
 
@@ -158,8 +159,10 @@ std::string clockOffsets(const State& state) {
 Command podCommand(CommandKind kind, const State& state, const Pod& pod) {
   Command command{};
   command.kind = kind;
-  command.rootPid = state.processes.front().pid;
+  const BirthPlan births = planBirths(state);
+  command.rootPid = births.births[births.first].pid;
   std::set<int32_t> used;
+  for (const Birth& birth : births.births) used.insert(birth.pid);
   for (const Process& process : state.processes)
     for (const Thread& thread : process.threads) used.insert(thread.tid);
   command.intermediatePid = 2;

@@ -29,14 +29,12 @@ Region::Region(uint64_t base, size_t threads) : base_(base) {
   uint64_t stubCode = add(appshotStub, stubBytes, 16);
   uint64_t status = reserve(APPSHOT_PAGE, APPSHOT_PAGE);
   parking_ = reserve(kParkingBytes, APPSHOT_PAGE);
-  uint64_t slots = reserve(APPSHOT_SLOTS * sizeof(uint64_t));
   uint64_t stack = reserve(APPSHOT_STACK, APPSHOT_PAGE);
   threadStacks_ = reserve(threads * APPSHOT_THREAD_STACK, APPSHOT_PAGE);
   RegionHeader& header = this->header();
   header.base = base_;
   header.code = code;
   header.codeBytes = codeBytes;
-  header.slots = slots;
   header.stackTop = stack + APPSHOT_STACK;
   header.status = status;
   header.stubCode = stubCode;
@@ -55,9 +53,11 @@ uint64_t Region::add(const void* bytes, size_t count, size_t alignment) {
   return address;
 }
 
-Slot Region::newSlot() {
-  if (slots_ >= APPSHOT_SLOTS) throw Error("unsupported-state", "the instance has too many open files (limit " + std::to_string(APPSHOT_SLOTS) + ")");
-  return Slot{slots_++};
+Slot Region::newSlot() { return Slot{slots_++}; }
+
+void Region::placeSlots() {
+  uint64_t slots = reserve(static_cast<size_t>(slots_) * sizeof(uint64_t));
+  header().slots = slots;
 }
 
 uint32_t Region::step(const std::string& name) {
@@ -128,6 +128,12 @@ void Tape::callExact(const char* step, long number, std::initializer_list<Argume
   Op& op = append(OP_SYSCALL, step, arguments);
   op.number = static_cast<uint32_t>(number);
   op.expect = EXPECT_EXACT;
+  op.exact = static_cast<int64_t>(exact);
+}
+
+void Tape::until(const char* step, long number, uint64_t exact) {
+  Op& op = append(OP_UNTIL, step, {});
+  op.number = static_cast<uint32_t>(number);
   op.exact = static_cast<int64_t>(exact);
 }
 

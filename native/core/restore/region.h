@@ -49,6 +49,8 @@ class Region {
   uint64_t unmapStart() const { return header_; }
 
   Slot newSlot();
+  // When no more slots are asked for: sets room aside for as many as there are.
+  void placeSlots();
   // Index of a step's name, told when an operation fails.
   uint32_t step(const std::string& name);
   const std::vector<std::string>& steps() const { return steps_; }
@@ -72,6 +74,8 @@ class Tape {
   Slot call(const char* step, long number, std::initializer_list<Argument> arguments, bool keep = false);
   // May fail.
   void attempt(const char* step, long number, std::initializer_list<Argument> arguments);
+  // Again and again, until it gives exactly this.
+  void until(const char* step, long number, uint64_t exact);
   // Must give exactly this.
   void callExact(const char* step, long number, std::initializer_list<Argument> arguments, uint64_t exact);
   void op(OpKind kind, const char* step, std::initializer_list<Argument> arguments);

@@ -13,8 +13,9 @@ std::vector<std::string> unsupportedProcessState(pid_t pid, pid_t init) {
   std::map<std::string, std::string> status = readProcStatus(std::to_string(pid));
   std::string who = "pid " + std::to_string(virtualPid(pid)) + " (" + status["Name"] + ")";
   if (std::strtol(status["TracerPid"].c_str(), nullptr, 10) != 0) names.push_back(who + " is being traced by another process; not supported");
-  if (std::strtol(status["Seccomp_filters"].c_str(), nullptr, 10) > 1) names.push_back(who + " has a seccomp filter of its own; not supported");
   if (status["Seccomp"] == "1") names.push_back(who + " is in seccomp strict mode; not supported");
+  if (status["State"].rfind("Z", 0) == 0 && listDirectory("/proc/" + std::to_string(pid) + "/task").size() > 1)
+    names.push_back(who + " goes on without its first thread; not supported");
   // The pod's init has the namespaces that the instance was given; an application with others made them itself.
   for (const char* space : {"pid", "pid_for_children", "net", "mnt", "ipc", "uts", "user", "cgroup"})
     if (readLink("/proc/" + std::to_string(pid) + "/ns/" + space) != readLink("/proc/" + std::to_string(init) + "/ns/" + space))

@@ -25,10 +25,6 @@ namespace appshot {
 
 namespace {
 
-constexpr std::string_view kDeleted = " (deleted)";
-// Contents of a file that has no name any more travel inside the image up to this size.
-constexpr uint64_t kMaxGhostBytes = 64ull << 20;
-
 // The same open file description, in this process.
 UniqueFd borrow(pid_t pid, int fd) {
   UniqueFd process = sysFd("open process " + std::to_string(pid), [&] { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); });
@@ -37,9 +33,6 @@ UniqueFd borrow(pid_t pid, int fd) {
 }
 
 }  // namespace
-
-FileCollector::FileCollector(State& state, MemoryCollector& memory, const PathFinder& paths, pid_t podInit, Course& course)
-    : state_(state), memory_(memory), paths_(paths), podInit_(podInit), course_(course) {}
 
 FileCollector::Opened FileCollector::look(pid_t pid, int fd, UniqueFd here) {
   Opened opened{pid, fd, std::move(here), readLink(fdPath(pid, fd, "fd")), readFile(fdPath(pid, fd, "fdinfo")), 0, 0, 0};
@@ -105,7 +98,8 @@ uint32_t FileCollector::describe(Opened opened) {
   else if (startsWith(opened.link, "/memfd:")) {
     file.kind = static_cast<uint32_t>(FileKind::Memfd);
     file.object = memory_.sharedObject(opened.device, opened.inode, opened.link, fdPath(opened.pid, opened.fd, "fd"));
-  } else describeRegular(opened, file);
+  } else if (S_ISFIFO(opened.mode)) describeFifo(opened, file);
+  else describeRegular(opened, file);
   // Held by us, a file that its program closes would stay locked and, where it may be written, could not be run.
   if (course_.rehearses && S_ISREG(opened.mode)) opened.here.reset();
   state_.files.push_back(std::move(file));
@@ -144,31 +138,36 @@ static std::vector<std::string> peekPipe(int pipe) {
   return parts;
 }
 
-void FileCollector::describeRegular(const Opened& opened, OpenFile& file) {
-  file.kind = static_cast<uint32_t>(S_ISFIFO(opened.mode) ? FileKind::Fifo : FileKind::Regular);
+void FileCollector::describeFifo(const Opened& opened, OpenFile& file) {
+  file.kind = static_cast<uint32_t>(FileKind::Fifo);
   file.path = opened.link;
   file.mode = opened.mode & 07777;
-  std::string lock = infoField(opened.info, "lock:");
-  if (lock.find("FLOCK") != std::string::npos) file.flockType = lock.find("WRITE") != std::string::npos ? LOCK_EX : LOCK_SH;
-  if (lock.find("LEASE") != std::string::npos) throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " (" + opened.link + ") holds a lease; not supported");
-  struct stat status{};
-  sys("stat " + opened.link, [&] { return ::fstat(opened.here.get(), &status); });
-  if (S_ISFIFO(opened.mode) && (file.flags & O_ACCMODE) != O_WRONLY && objects_.count(opened.inode) == 0) {
-    objectNumber(opened.inode);  // its contents are everybody's: kept once
-    if (!course_.rehearses) for (const std::string& part : peekPipe(opened.here.get())) file.contents += part;
-  }
-  if (status.st_nlink > 0 || !S_ISREG(opened.mode)) return;
-  file.deleted = true;
-  file.object = objectNumber(opened.inode);
-  if (file.path.size() > kDeleted.size()) file.path.resize(file.path.size() - kDeleted.size());
-  if (static_cast<uint64_t>(status.st_size) > kMaxGhostBytes)
-    throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " is the deleted file " + file.path + " of more than 64 MiB; not supported");
+  if (isNameless(opened.link)) throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " is the deleted fifo " + opened.link + "; not supported");
+  if ((file.flags & O_ACCMODE) == O_WRONLY || objects_.count(opened.inode) > 0) return;
+  objectNumber(opened.inode);  // its contents are everybody's: kept once
   if (course_.rehearses) return;
-  // Opened again for reading: the descriptor may be write-only.
-  UniqueFd reader = sysFd("open deleted file " + file.path, [&] { return ::open(fdPath(opened.pid, opened.fd, "fd").c_str(), O_RDONLY | O_CLOEXEC); });
-  file.contents.resize(static_cast<size_t>(status.st_size));
-  ssize_t n = sys("read deleted file", [&] { return ::pread(reader.get(), file.contents.data(), file.contents.size(), 0); });
-  file.contents.resize(static_cast<size_t>(n));
+  for (const std::string& part : peekPipe(opened.here.get())) file.contents += part;
+}
+
+void FileCollector::describeRegular(const Opened& opened, OpenFile& file) {
+  file.kind = static_cast<uint32_t>(FileKind::Regular);
+  file.path = opened.link;
+  file.mode = opened.mode & 07777;
+  std::string what = "fd " + std::to_string(opened.fd);
+  std::istringstream lines(opened.info);
+  for (std::string line; std::getline(lines, line);) {
+    if (!startsWith(line, "lock:")) continue;
+    bool writes = line.find("WRITE") != std::string::npos;
+    if (line.find("FLOCK") != std::string::npos) file.flockType = writes ? LOCK_EX : LOCK_SH;
+    if (line.find("LEASE") == std::string::npos) continue;
+    // "BREAKING": somebody waits for the holder, who has been told and will not be told again.
+    if (line.find("ACTIVE") == std::string::npos) throw Error("unsupported-state", what + " (" + opened.link + ") holds a lease that is being broken; not supported");
+    file.leaseType = writes ? F_WRLCK : F_RDLCK;
+  }
+  if (!isNameless(opened.link)) return;
+  file.deleted = true;
+  file.object = ghosts_.ghost({opened.pid, what, opened.link, fdPath(opened.pid, opened.fd, "fd"), (file.flags & O_ACCMODE) != O_RDONLY});
+  file.path = state_.ghosts[file.object].path;
 }
 
 uint32_t FileCollector::objectNumber(uint64_t inode) { return objects_.try_emplace(inode, static_cast<uint32_t>(objects_.size())).first->second; }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/image/model.h"
+#include "core/snapshot/collect_ghosts.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/course.h"
 #include "core/snapshot/path_finder.h"
@@ -17,10 +18,20 @@ namespace appshot {
 
 struct WaitingConnection;
 
+// What a file collector shares with others.
+struct FileCollecting {
+  State& state;
+  MemoryCollector& memory;
+  GhostCollector& ghosts;
+  const PathFinder& paths;  // knows the files that inotify sets watch
+  pid_t podInit;
+  Course& course;
+};
+
 class FileCollector {
  public:
-  // `paths` knows the files that inotify sets watch.
-  FileCollector(State& state, MemoryCollector& memory, const PathFinder& paths, pid_t podInit, Course& course);
+  explicit FileCollector(const FileCollecting& with)
+      : state_(with.state), memory_(with.memory), ghosts_(with.ghosts), paths_(with.paths), podInit_(with.podInit), course_(with.course) {}
 
   // Descriptors of one process. Call for every process, then finish(). Where the course is a rehearsal the processes run, and a
   // descriptor may be gone meanwhile (Error with errno EBADF or ENOENT).
@@ -45,6 +56,7 @@ class FileCollector {
   void collectLocks(const Opened& opened, std::vector<RecordLock>& locks);
   uint32_t describe(Opened opened);
   void describeRegular(const Opened& opened, OpenFile& file);
+  void describeFifo(const Opened& opened, OpenFile& file);
   void describePipe(const Opened& opened, OpenFile& file);
   void describeOwner(const Opened& opened, OpenFile& file);
   void describeAnonymous(const Opened& opened, OpenFile& file);
@@ -75,6 +87,7 @@ class FileCollector {
 
   State& state_;
   MemoryCollector& memory_;
+  GhostCollector& ghosts_;
   const PathFinder& paths_;
   pid_t podInit_;
   Course& course_;

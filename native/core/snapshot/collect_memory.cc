@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "core/image/build_id.h"
+#include "core/snapshot/descriptor_info.h"
 #include "core/snapshot/pagemap.h"
 #include "core/sys/sys.h"
 
@@ -21,11 +22,11 @@ namespace {
 
 constexpr std::string_view kDeleted = " (deleted)";
 
-bool endsWith(std::string_view text, std::string_view end) {
-  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+std::string rangeOf(const MapLine& line) {
+  char range[40];
+  std::snprintf(range, sizeof range, "%lx-%lx", line.start, line.end);
+  return range;
 }
-
-bool startsWith(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
 
 bool isKernelPage(const MapLine& line) { return line.path == "[vsyscall]"; }
 
@@ -61,9 +62,7 @@ std::string knownBuildId(const std::string& path, const struct stat& status) {
 std::vector<std::string> unsupportedMappings(const std::string& who, const std::vector<MapLine>& maps) {
   std::vector<std::string> names;
   auto refuse = [&](const MapLine& line, const char* what) {
-    char range[40];
-    std::snprintf(range, sizeof range, "%lx-%lx", line.start, line.end);
-    names.push_back(who + ": memory " + range + " is " + what + "; not supported");
+    names.push_back(who + ": memory " + rangeOf(line) + " is " + what + "; not supported");
   };
   for (const MapLine& line : maps) {
     if (startsWith(line.path, "anon_inode:[io_uring]")) refuse(line, "a ring of io_uring");
@@ -73,14 +72,18 @@ std::vector<std::string> unsupportedMappings(const std::string& who, const std::
     else if (startsWith(line.path, "socket:")) refuse(line, "a mapped socket");
     else if (startsWith(line.path, "/dev/") && !isShmem(line) && !startsWith(line.path, "/dev/shm/")) refuse(line, ("the device " + line.path).c_str());
     else if (line.path == "[uprobes]") refuse(line, "an uprobe");
-    else if (endsWith(line.path, kDeleted) && !isShmem(line) && !startsWith(line.path, "/SYSV")) refuse(line, ("the deleted file " + line.path).c_str());
   }
   return names;
 }
 
 uint32_t MemoryCollector::mappedFile(pid_t pid, const MapLine& line) {
-  auto [at, isNew] = files_.try_emplace(line.path, static_cast<uint32_t>(state_.mappedFiles.size()));
-  if (isNew) {
+  bool writes = line.perms[3] == 's' && line.perms[1] == 'w';
+  bool nameless = isNameless(line.path);
+  uint32_t ghost = nameless ? ghosts_.ghost({pid, "memory " + rangeOf(line), line.path, "/proc/" + std::to_string(pid) + "/map_files/" + rangeOf(line), writes}) : 0;
+  auto [at, isNew] = files_.try_emplace(nameless ? std::to_string(ghost) : line.path, static_cast<uint32_t>(state_.mappedFiles.size()));
+  if (isNew && nameless) {
+    state_.mappedFiles.push_back({.path = state_.ghosts[ghost].path, .deleted = true, .ghost = ghost});
+  } else if (isNew) {
     MappedFile file;
     file.path = line.path;
     struct stat status{};
@@ -91,7 +94,7 @@ uint32_t MemoryCollector::mappedFile(pid_t pid, const MapLine& line) {
     file.buildId = knownBuildId(path, status);
     state_.mappedFiles.push_back(std::move(file));
   }
-  if (line.perms[3] == 's' && line.perms[1] == 'w') state_.mappedFiles[at->second].writable = true;
+  if (writes) state_.mappedFiles[at->second].writable = true;
   return at->second;
 }
 
@@ -124,9 +127,7 @@ std::vector<Vma> MemoryCollector::collect(pid_t pid, const std::vector<MapLine>&
       kind = VmaKind::Vvar;
     } else if (isShmem(line)) {
       kind = VmaKind::Shared;
-      char range[40];
-      std::snprintf(range, sizeof range, "%lx-%lx", line.start, line.end);
-      vma.object = sharedObject(makedev(line.devMajor, line.devMinor), line.inode, line.path, "/proc/" + std::to_string(pid) + "/map_files/" + range);
+      vma.object = sharedObject(makedev(line.devMajor, line.devMinor), line.inode, line.path, "/proc/" + std::to_string(pid) + "/map_files/" + rangeOf(line));
       // A private mapping of a memfd: reads through to it, writes stay here.
       if (!shared) vma.advice |= kAdvicePrivateShared;
     } else if (startsWith(line.path, "/SYSV")) {

@@ -10,6 +10,7 @@
 
 #include "core/image/image.h"
 #include "core/image/model.h"
+#include "core/snapshot/collect_ghosts.h"
 #include "core/snapshot/stopped_tree.h"
 #include "core/sys/proc.h"
 
@@ -21,7 +22,7 @@ std::vector<std::string> unsupportedMappings(const std::string& who, const std::
 // Collects mapped files and shared memory of the whole tree, each once.
 class MemoryCollector {
  public:
-  explicit MemoryCollector(State& state) : state_(state) {}
+  MemoryCollector(State& state, GhostCollector& ghosts) : state_(state), ghosts_(ghosts) {}
 
   // `vmFlags`: VmFlags read before the stop (slow to read), by start address; ranges that are new since have none.
   std::vector<Vma> collect(pid_t pid, const std::vector<MapLine>& maps, const std::map<uint64_t, std::string>& vmFlags);
@@ -37,7 +38,8 @@ class MemoryCollector {
   uint32_t mappedFile(pid_t pid, const MapLine& line);
 
   State& state_;
-  std::map<std::string, uint32_t> files_;
+  GhostCollector& ghosts_;
+  std::map<std::string, uint32_t> files_;  // by path; those without a name by their number among the ghosts
   std::map<std::pair<uint64_t, uint64_t>, uint32_t> shared_;
   std::vector<std::string> sharedPaths_;
 };

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "configurator/configurator_page.h"
+#include "core/snapshot/collect_ghosts.h"
 #include "core/snapshot/collect_thread.h"
 #include "core/snapshot/process_questions.h"
 #include "core/snapshot/remote_batch.h"
@@ -89,6 +90,11 @@ void collectProcess(StoppedProcess& stopped, const ProcessPreview& preview, cons
   std::map<std::string, std::string> status = readProcStatus(who);
   process.umask = static_cast<uint32_t>(std::strtoul(status["Umask"].c_str(), nullptr, 8));
   process.cwd = readLink(directory + "/cwd");
+  process.cwdDeleted = isNameless(process.cwd);
+  if (process.cwdDeleted) process.cwd = placeAbove(stopped.pid, process.cwd);
+  process.exitSignal = static_cast<int32_t>(readProcStat(who).number(38));
+  process.personality = static_cast<uint32_t>(std::strtoul(readFileIfThere(directory + "/personality").c_str(), nullptr, 16));
+  process.coredumpFilter = static_cast<uint32_t>(std::strtoul(readFileIfThere(directory + "/coredump_filter").c_str(), nullptr, 16));
   process.root = readLink(directory + "/root");
   process.oomScoreAdj = static_cast<int32_t>(std::strtol(readFileIfThere(directory + "/oom_score_adj").c_str(), nullptr, 10));
   process.gadgetSyscall = preview.gadgets.syscallReturn;

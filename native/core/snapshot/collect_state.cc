@@ -10,7 +10,9 @@
 #include "core/snapshot/collect_files.h"
 #include "core/snapshot/collect_ipc.h"
 #include "core/snapshot/collect_memory.h"
+#include "core/snapshot/collect_undos.h"
 #include "core/snapshot/family.h"
+#include "core/snapshot/filter_trial.h"
 #include "core/sys/proc.h"
 #include "core/sys/sys.h"
 
@@ -45,9 +47,10 @@ bool knowsAll(const ProcessPreview& preview, const std::vector<MapLine>& maps) {
 State collectState(StoppedTree& tree, const Pod& pod, const Preview& preview, PageWriter& pages, Course& course) {
   State state;
   state.environment = readEnvironment();
-  MemoryCollector memory(state);
+  GhostCollector ghosts(state);
+  MemoryCollector memory(state, ghosts);
   state.ownAddress = pod.farmIp.s_addr;
-  FileCollector files(state, memory, preview.paths, pod.init, course);
+  FileCollector files({state, memory, ghosts, preview.paths, pod.init, course});
   std::vector<pid_t> pids;
   for (const StoppedProcess& stopped : tree.processes())
     if (!stopped.zombie) pids.push_back(stopped.pid);  // the others are found again among their parents' children
@@ -64,15 +67,20 @@ State collectState(StoppedTree& tree, const Pod& pod, const Preview& preview, Pa
     collectProcess(stopped, before, maps, process);
     if (!process.gadgetSyscall || !process.gadgetSigreturn)
       throw Error("unsupported-state", processName(stopped.pid) + " has no C library that the restorer could leave over; not supported");
+    process.exeGhost = ghosts.ghostOfProgram(stopped.pid);
     process.vmas = memory.collect(stopped.pid, maps, before.vmFlags);
     process.descriptors = files.collect(stopped.pid, process.locks);
+    tryFilters(process, state.files);
     state.processes.push_back(std::move(process));
   }
   files.finish();
   readClocks(tree.processes().front().pid, state);
   memory.saveShared(pages);
+  ghosts.save();
   collectIpc(pod, state, pages);
+  collectUndos(tree, pod.init, state);
   for (Process& zombie : readZombies(pids)) state.processes.push_back(std::move(zombie));
+  sortFamily(state.processes);
   return state;
 }
 

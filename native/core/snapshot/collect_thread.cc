@@ -1,11 +1,13 @@
 #include "core/snapshot/collect_thread.h"
 
+#include <linux/filter.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -23,7 +25,8 @@ struct RseqConfiguration {
   uint64_t pointer;
   uint32_t size, signature, flags, pad;
 };
-constexpr auto kGetRseq = static_cast<__ptrace_request>(0x420f);
+constexpr auto kGetRseq = static_cast<__ptrace_request>(0x420f), kGetFilter = static_cast<__ptrace_request>(0x420c),
+               kGetFilterMetadata = static_cast<__ptrace_request>(0x420d);
 
 constexpr int kPrGetTidAddress = 40, kPrGetPdeathsig = 2, kPrGetTimerslack = 30, kPrGetSecurebits = 27;
 
@@ -60,6 +63,21 @@ user_regs_struct withRealCall(const Tracee& tracee) {
   bool restarts = code.number == SYS_poll || code.number == SYS_nanosleep || code.number == SYS_clock_nanosleep || code.number == SYS_futex;
   if (code.move == 0xb8 && code.call == 0x050f && restarts) registers.orig_rax = code.number;
   return registers;
+}
+
+// Filters are counted from the one that was installed first: that is the instance's own.
+void collectOwnFilters(pid_t tid, Thread& thread) {
+  struct { uint64_t filter, flags; } metadata{};
+  for (uint32_t index = 1; index < thread.seccompFilters; index++) {
+    std::string step = "read seccomp filter " + std::to_string(index) + " of thread " + std::to_string(tid);
+    auto length = static_cast<size_t>(sys(step, [&] { return ::ptrace(kGetFilter, tid, index, nullptr); }));
+    std::string program(length * sizeof(sock_filter), '\0');
+    sys(step, [&] { return ::ptrace(kGetFilter, tid, index, program.data()); });
+    metadata.filter = index;
+    bool known = ::ptrace(kGetFilterMetadata, tid, sizeof metadata, &metadata) > 0;
+    thread.ownFilters.push_back(std::move(program));
+    thread.ownFilterFlags.push_back(known ? static_cast<uint32_t>(metadata.flags) : 0);
+  }
 }
 
 }  // namespace
@@ -126,6 +144,8 @@ void collectThread(Tracee& tracee, pid_t vtid, Thread& thread) {
   thread.queued = peekSignals(tracee.tid(), false);
   thread.credentials = readCredentials(status);
   thread.seccompFilters = static_cast<uint32_t>(std::strtoul(status["Seccomp_filters"].c_str(), nullptr, 10));
+  collectOwnFilters(tracee.tid(), thread);
+  thread.ioPriority = static_cast<uint32_t>(std::max(0l, ::syscall(SYS_ioprio_get, 1 /* IOPRIO_WHO_PROCESS */, tracee.tid())));
   thread.nice = static_cast<int32_t>(std::strtol(stat.fields.at(19).c_str(), nullptr, 10));
   thread.schedPolicy = static_cast<int32_t>(stat.number(41));
   thread.schedPriority = static_cast<int32_t>(stat.number(40));

@@ -22,6 +22,7 @@ Process readZombie(pid_t pid, const std::vector<pid_t>& pids) {
   readFamilyIds(pid, pids, zombie);
   zombie.zombie = true;
   zombie.exitStatus = static_cast<int32_t>(stat.number(52));
+  zombie.exitSignal = static_cast<int32_t>(stat.number(38));
   return zombie;
 }
 
@@ -38,6 +39,7 @@ void readFamilyIds(pid_t pid, const std::vector<pid_t>& pids, Process& process) 
   process.ppid = std::find(pids.begin(), pids.end(), parent) != pids.end() ? virtualPid(parent) : 1;
   process.pgid = innermost("NSpgid");
   process.sid = innermost("NSsid");
+  process.comm = status["Name"];
 }
 
 std::vector<Process> readZombies(const std::vector<pid_t>& pids) {
@@ -57,7 +59,6 @@ State readFamily(const std::vector<pid_t>& pids) {
   for (pid_t pid : pids) {
     Process process;
     readFamilyIds(pid, pids, process);
-    process.threads.emplace_back().comm = readProcStat(std::to_string(pid)).comm;
     state.processes.push_back(std::move(process));
   }
   for (Process& zombie : readZombies(pids)) state.processes.push_back(std::move(zombie));

@@ -5,10 +5,10 @@
 #include <thread>
 
 #include "core/fill/filler.h"
+#include "core/restore/births.h"
 #include "core/snapshot/check_descriptors.h"
 #include "core/snapshot/check_process.h"
 #include "core/snapshot/check_sharing.h"
-#include "core/snapshot/check_tree.h"
 #include "core/snapshot/collect_files.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/family.h"
@@ -54,13 +54,17 @@ void rehearse(const Pod& pod, bool ends, const PathFinder& paths) {
   std::vector<std::string> shared = unsupportedSharing(pids);
   if (!shared.empty()) throw UnsupportedState(std::move(shared));
   State state = readFamily(pids);
-  checkTree(state);
+  for (Process& process : state.processes) process.subreaper = true;  // not to be seen from outside: it may be one
+  planBirths(state);
   state.ownAddress = pod.farmIp.s_addr;
   Course course{.ends = ends, .rehearses = true};
-  MemoryCollector memory(state);
-  FileCollector files(state, memory, paths, pod.init, course);
+  GhostCollector ghosts(state);
+  MemoryCollector memory(state, ghosts);
+  FileCollector files({state, memory, ghosts, paths, pod.init, course});
   for (pid_t pid : pids) {
     std::vector<RecordLock> locks;
+    ghosts.ghostOfProgram(pid);
+    memory.collect(pid, readMaps(std::to_string(pid)), {});
     files.collect(pid, locks);
   }
   files.finish();

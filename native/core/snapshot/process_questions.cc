@@ -19,7 +19,7 @@ namespace appshot {
 
 namespace {
 
-constexpr int kPrGetDumpable = 3, kPrGetChildSubreaper = 37, kPrGetThpDisable = 42;
+constexpr int kPrGetDumpable = 3, kPrGetChildSubreaper = 37, kPrGetThpDisable = 42, kPrGetMdwe = 66;
 constexpr int kMembarrierGetRegistrations = 1 << 9;
 
 uint64_t hex(const std::string& text) { return std::strtoull(text.c_str(), nullptr, 16); }
@@ -76,6 +76,7 @@ ProcessQuestions::ProcessQuestions(RemoteBatch& batch, pid_t pid) : batch_(batch
   subreaper_ = batch.room(4);
   subreaperCall_ = batch.add(SYS_prctl, {kPrGetChildSubreaper, subreaper_.value});
   thpCall_ = batch.add(SYS_prctl, {kPrGetThpDisable});
+  denialsCall_ = batch.add(SYS_prctl, {kPrGetMdwe, 0, 0, 0, 0});
   membarrierCall_ = batch.add(SYS_membarrier, {kMembarrierGetRegistrations, 0, 0});
 }
 
@@ -102,6 +103,7 @@ void ProcessQuestions::answer(Process& process) const {
   process.dumpable = static_cast<int32_t>(batch_.result(dumpableCall_));
   if (batch_.result(subreaperCall_) == 0) process.subreaper = batch_.read<int32_t>(subreaper_) != 0;
   process.thpDisabled = batch_.result(thpCall_) == 1;
+  if (batch_.result(denialsCall_) > 0) process.memoryDenials = static_cast<uint32_t>(batch_.result(denialsCall_));
   if (batch_.result(membarrierCall_) > 0) process.membarrier = static_cast<uint32_t>(batch_.result(membarrierCall_));
 }
 

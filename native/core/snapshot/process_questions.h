@@ -25,7 +25,7 @@ class ProcessQuestions {
   std::vector<Asked> actions_, intervals_;
   std::vector<AskedTimer> timers_;
   RemoteAddress subreaper_;
-  size_t brkCall_, dumpableCall_, subreaperCall_, thpCall_, membarrierCall_;
+  size_t brkCall_, dumpableCall_, subreaperCall_, thpCall_, membarrierCall_, denialsCall_;
 };
 
 }  // namespace appshot

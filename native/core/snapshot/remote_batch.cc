@@ -1,10 +1,14 @@
 #include "core/snapshot/remote_batch.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include "core/sys/sys.h"
 
@@ -37,12 +41,29 @@ void writeRemote(pid_t pid, uint64_t address, const void* from, size_t bytes) {
 
 }  // namespace
 
+bool RemoteScratch::map(uint64_t& address, uint64_t at, size_t pages, uint64_t protection) {
+  uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0);
+  int64_t mapped = thread_.syscall(instruction_, SYS_mmap, {at, pages * 4096, protection, flags, ~0ull, 0});
+  if (mapped < 0 && mapped > -4096) {
+    errno = static_cast<int>(-mapped);
+    return false;
+  }
+  address = static_cast<uint64_t>(mapped);
+  return true;
+}
+
 RemoteScratch::RemoteScratch(Tracee& thread, uint64_t instruction) : thread_(thread), instruction_(instruction) {
-  int64_t at = thread.syscall(instruction, SYS_mmap, {0, kPages * 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ~0ull, 0});
-  if (at < 0 && at > -4096) throwErrno("map scratch pages in process " + std::to_string(thread.process()), static_cast<int>(-at));
-  address_ = static_cast<uint64_t>(at);
+  std::string step = "map scratch pages in process " + std::to_string(thread.process());
+  bool asOne = map(address_, 0, kPages, PROT_READ | PROT_WRITE | PROT_EXEC);
+  // PR_SET_MDWE forbids memory that can be written and run.
+  if (!asOne && (errno != EACCES || !map(address_, 0, kPages, PROT_READ | PROT_WRITE))) throwErrno(step, errno);
   try {
-    writeRemote(process(), address_, kLoop, sizeof kLoop);
+    uint64_t first;
+    if (!asOne && !map(first, address_, 1, PROT_READ | PROT_EXEC)) throwErrno(step, errno);
+    std::string path = "/proc/" + std::to_string(process()) + "/mem";
+    UniqueFd memory = sysFd("open " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CLOEXEC); });
+    // A tracer may write there whatever the protection says.
+    sys("write code into process " + std::to_string(process()), [&] { return ::pwrite(memory.get(), kLoop, sizeof kLoop, static_cast<off_t>(address_)); });
   } catch (...) {
     thread_.syscall(instruction_, SYS_munmap, {address_, kPages * 4096});
     throw;
@@ -64,6 +85,13 @@ RemoteAddress RemoteBatch::room(size_t bytes) {
   return at;
 }
 
+RemoteAddress RemoteBatch::room(size_t bytes, const void* contents) {
+  RemoteAddress at = room(bytes);
+  contents_.resize(used_);
+  std::memcpy(contents_.data() + (at.value - scratch_.results()), contents, bytes);
+  return at;
+}
+
 size_t RemoteBatch::add(long number, std::initializer_list<uint64_t> arguments) {
   Call call{static_cast<uint64_t>(number), {}};
   std::copy(arguments.begin(), arguments.end(), call.arguments);
@@ -79,6 +107,7 @@ void RemoteBatch::run(Tracee& thread, pid_t vpid, pid_t vtid) {
   // (A breakpoint would: a forced SIGTRAP resets the action of a program that blocks or ignores it.)
   calls.push_back({SYS_tgkill, {static_cast<uint64_t>(vpid), static_cast<uint64_t>(vtid), SIGSTOP, 0, 0, 0}});
   writeRemote(thread.process(), scratch_.calls(), calls.data(), calls.size() * sizeof(Call));
+  if (!contents_.empty()) writeRemote(thread.process(), scratch_.results(), contents_.data(), contents_.size());
   thread.runUntilStop(scratch_.code(), scratch_.calls(), calls.size());
   readRemote(thread.process(), scratch_.calls(), calls_.data(), count * sizeof(Call));
   results_.resize(used_);

@@ -27,6 +27,8 @@ class RemoteScratch {
   pid_t process() const { return thread_.process(); }
 
  private:
+  bool map(uint64_t& address, uint64_t at, size_t pages, uint64_t protection);
+
   Tracee& thread_;
   uint64_t instruction_;
   uint64_t address_ = 0;
@@ -40,6 +42,8 @@ class RemoteBatch {
 
   // Room for a result in the process; give it to a call as an argument, and to read() after run().
   RemoteAddress room(size_t bytes);
+  // Room that holds `contents` when the calls run.
+  RemoteAddress room(size_t bytes, const void* contents);
   // Adds a call; its number is for result().
   size_t add(long number, std::initializer_list<uint64_t> arguments);
   // Runs all in `thread`. `vpid`, `vtid`: its ids as it sees them.
@@ -62,6 +66,7 @@ class RemoteBatch {
 
   RemoteScratch& scratch_;
   std::vector<Call> calls_;
+  std::string contents_;  // what is to stand in the rooms before
   size_t used_ = 0;
   std::string results_;
 };

@@ -15,11 +15,10 @@
 #include "core/fill/working_set.h"
 #include "core/image/image.h"
 #include "core/image/shared_runs.h"
-#include "core/snapshot/check_tree.h"
+#include "core/restore/births.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/collect_state.h"
 #include "core/snapshot/collect_thread.h"
-#include "core/snapshot/family.h"
 #include "core/snapshot/preview.h"
 #include "core/snapshot/save_memory.h"
 #include "core/snapshot/sock_diag.h"
@@ -136,7 +135,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   }
   clock.done("stop");
   State state = collectState(*tree, pod, preview, pages, course);
-  checkTree(state);
+  planBirths(state);
   tree->putBack();
   whileStopped();
   clock.done("collect");
@@ -157,7 +156,6 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   clock.done("copy");
 
   if (go) {
-    sortFamily(state.processes);
     makeTemplateOf(state, request);
     if (!base) ::unlink((request.imageDir + "/base.bin").c_str());
     writeImageFile(request.imageDir, state, request.meta, pages, base ? base->identity() : PageBase{});

@@ -25,6 +25,12 @@ namespace {
 
 constexpr uint64_t kAllSignals = ~0ull;
 constexpr long kOptions = PTRACE_O_TRACESYSGOOD;
+// While the thread makes calls of ours: one whose tracer dies would run on in the middle of our code, so it had better die too, and be
+// woken from its image; and its seccomp filters are not meant for our calls. A tracer that is under a filter itself may not say so.
+long optionsForOurs() {
+  static const long options = kOptions | PTRACE_O_EXITKILL | (readProcStatus("self")["Seccomp"] == "0" ? PTRACE_O_SUSPEND_SECCOMP : 0);
+  return options;
+}
 constexpr int64_t kRestartNoHandler = -514;  // the kernel's ERESTARTNOHAND: made again unless a handler runs first
 
 std::string who(pid_t tid) { return "thread " + std::to_string(tid); }
@@ -184,8 +190,7 @@ int Tracee::waitForStop() {
 // Signals stay out until the registers are put back: they would be handled on top of ours.
 void Tracee::shutOutSignals() {
   if (touched_) return;
-  // A thread whose tracer dies now would run on in the middle of our code: better that it dies too, and is woken from its image.
-  trace("tie a thread to us", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(kOptions | PTRACE_O_EXITKILL));
+  trace("tie a thread to us", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(optionsForOurs()));
   trace("block signals", tid_, PTRACE_SETSIGMASK, sizeof kAllSignals, &kAllSignals);
   touched_ = true;
 }
@@ -219,9 +224,9 @@ int64_t Tracee::syscall(uint64_t instruction, long number, std::initializer_list
 
 int64_t Tracee::forkTraced(uint64_t instruction, uint64_t flags, pid_t& child) {
   shutOutSignals();
-  trace("follow forks", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(kOptions | PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE));
+  trace("follow forks", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(optionsForOurs() | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE));
   int64_t result = runSyscall(instruction, SYS_clone, {flags, 0, 0, 0, 0}, &child);
-  trace("follow no forks", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(kOptions | PTRACE_O_EXITKILL));
+  trace("follow no forks", tid_, PTRACE_SETOPTIONS, nullptr, reinterpret_cast<void*>(optionsForOurs()));
   return result;
 }
 

@@ -23,7 +23,9 @@ void keepReferences(State& state, const std::vector<std::string>& places) {
   if (places.empty()) return;
   for (OpenFile& file : state.files)
     if (file.kind == static_cast<uint32_t>(FileKind::Regular) || file.kind == static_cast<uint32_t>(FileKind::Fifo)) refer(file.path, places);
-  for (MappedFile& file : state.mappedFiles) refer(file.path, places);
+  for (MappedFile& file : state.mappedFiles)
+    if (!file.deleted) refer(file.path, places);
+  for (GhostFile& file : state.ghosts) refer(file.place, places);
   for (Process& process : state.processes) refer(process.cwd, places);
 }
 

@@ -134,7 +134,7 @@ class Listing {
   }
 
   void memoryOf(const Process& process) {
-    struct Group { uint64_t bytes = 0; size_t ranges = 0; bool writable = false; ResourceType type = ResourceType::Memory; std::string path; };
+    struct Group { uint64_t bytes = 0; size_t ranges = 0; bool writable = false, deleted = false; ResourceType type = ResourceType::Memory; std::string path; };
     std::map<std::string, Group> groups;
     for (const Vma& vma : process.vmas) {
       auto kind = static_cast<VmaKind>(vma.kind);
@@ -146,6 +146,9 @@ class Listing {
         name = readable(state_.mappedFiles[vma.object].path, rules_, &fresh.path);
         if (fresh.path.empty()) fresh.path = state_.mappedFiles[vma.object].path;
         name += kind == VmaKind::FileShared ? ", shared" : "";
+        // Each clone has one of its own.
+        fresh.deleted = state_.mappedFiles[vma.object].deleted;
+        name += fresh.deleted ? " (deleted)" : "";
       } else if (vma.advice & kAdviceWipeOnFork) {
         name = "memory that is emptied in a clone";
       } else if (vma.advice & kAdviceGrowsDown) {
@@ -163,9 +166,9 @@ class Listing {
       Traits& traits = add(group.type, name + ranges + " of " + whoIs(process), group.bytes);
       bool isMemory = group.type == ResourceType::Memory;
       traits.path = isMemory ? process.threads.front().comm : group.path;
-      traits.shared = !group.writable;
-      traits.modifiable = group.writable;
-      traits.largeWithObject = group.writable;  // files, and memory that the zygote holds
+      traits.shared = !group.writable && !group.deleted;
+      traits.modifiable = group.writable || group.deleted;
+      traits.largeWithObject = group.writable && !group.deleted;  // files, and memory that the zygote holds
     }
   }
 
@@ -201,7 +204,7 @@ class Listing {
   void regular(const OpenFile& file) {
     std::string from;
     std::string path = readable(file.path, rules_, &from);
-    Traits& traits = add(ResourceType::OpenFile, path + (file.deleted ? " (deleted)" : ""), file.contents.size());
+    Traits& traits = add(ResourceType::OpenFile, path + (file.deleted ? " (deleted)" : ""), file.deleted ? state_.ghosts[file.object].contents.size() : file.contents.size());
     traits.path = from.empty() ? path : from;
     bool writes = (file.flags & O_ACCMODE) != O_RDONLY;
     traits.shared = !writes && !file.deleted;

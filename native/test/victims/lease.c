@@ -1,15 +1,19 @@
-/* A lease on a file: refused by name. */
+/* Leases on files, to read and to write, are still held. */
 #include "victim.h"
 VICTIM(lease)
 
-static int fd;
+static int writer, reader;
 
 static void setup(void) {
-  fd = MUST(open("/tmp/leased", O_RDONLY | O_CREAT, 0600));
-  MUST(fcntl(fd, F_SETLEASE, F_RDLCK));
+  writer = MUST(open("/tmp/leased", O_CREAT | O_RDWR, 0600));
+  close(MUST(open("/tmp/leased to read", O_CREAT | O_RDWR, 0600)));
+  reader = MUST(open("/tmp/leased to read", O_RDONLY));
+  MUST(fcntl(writer, F_SETLEASE, F_WRLCK));
+  MUST(fcntl(reader, F_SETLEASE, F_RDLCK));
 }
 
 static const char *check(void) {
-  EXPECT_EQUAL(fcntl(fd, F_GETLEASE), F_RDLCK);
+  EXPECT_EQUAL(fcntl(writer, F_GETLEASE), F_WRLCK);
+  EXPECT_EQUAL(fcntl(reader, F_GETLEASE), F_RDLCK);
   return NULL;
 }

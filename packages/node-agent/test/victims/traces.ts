@@ -13,15 +13,15 @@ export async function readTraces(processes: readonly { vpid: number; pid: number
     const put = (what: string, text: string): Map<string, string> => traces.set(`${vpid} ${what}`, text);
     const proc = `/proc/${pid}`;
     put('limits', await readFile(`${proc}/limits`, 'utf8'));
-    for (const file of ['cmdline', 'environ', 'auxv', 'personality', 'oom_score_adj', 'coredump_filter', 'timerslack_ns']) put(file, await readFile(`${proc}/${file}`, 'latin1'));
-    for (const link of ['exe', 'cwd', 'root']) put(link, withoutPlace(await readlink(`${proc}/${link}`)));
+    for (const file of ['cmdline', 'environ', 'auxv', 'personality', 'oom_score_adj', 'coredump_filter', 'timerslack_ns']) put(file, await readFile(`${proc}/${file}`, 'latin1').catch(unlessEnded));
+    for (const link of ['exe', 'cwd', 'root']) put(link, withoutPlace(await readlink(`${proc}/${link}`).catch(unlessEnded)));
     put('maps', mapsOf(await readFile(`${proc}/maps`, 'utf8')));
     for (const tid of await readdir(`${proc}/task`)) {
       const status = await readFile(`${proc}/task/${tid}/status`, 'utf8');
       const lines = status.split('\n').filter((line) => settledLines.test(line)).map(innermost);
       put(`thread ${lines.find((line) => line.startsWith('NSpid:')) ?? tid}`, lines.join('\n'));
     }
-    for (const fd of await readdir(`${proc}/fd`)) put(`fd ${fd}`, withoutPlace(await readlink(`${proc}/fd/${fd}`)));
+    for (const fd of await readdir(`${proc}/fd`).catch(() => [])) put(`fd ${fd}`, withoutPlace(await readlink(`${proc}/fd/${fd}`)));
   }
   return traces;
 }
@@ -38,6 +38,12 @@ export function differences(before: Traces, after: Traces, { heap = true } = {})
   }
   return found.slice(0, 5).join('; ');
 }
+
+/** A first thread that has ended has none of this. */
+const unlessEnded = (error: NodeJS.ErrnoException): string => {
+  if (error.code === 'ESRCH' || error.code === 'ENOENT' || error.code === 'EACCES') return 'nothing';
+  throw error;
+};
 
 const withoutHeap = (text: string | undefined): string | undefined => text?.split('\n').filter((line) => !line.endsWith(' [heap]')).join('\n');
 
