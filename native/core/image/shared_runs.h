@@ -15,8 +15,6 @@ void forEachSharedRun(AnyState& state, Visit&& visit) {
   };
   visitAll(state.sharedMemory);
   visitAll(state.ipc);
-  // Contents of files without a name, in states that keep them so.
-  if constexpr (requires { state.ghosts; }) visitAll(state.ghosts);
 }
 
 }  // namespace appshot

@@ -82,7 +82,11 @@ uint32_t MemoryCollector::mappedFile(pid_t pid, const MapLine& line) {
   uint32_t ghost = nameless ? ghosts_.ghost({pid, "memory " + rangeOf(line), line.path, "/proc/" + std::to_string(pid) + "/map_files/" + rangeOf(line), writes}) : 0;
   auto [at, isNew] = files_.try_emplace(nameless ? std::to_string(ghost) : line.path, static_cast<uint32_t>(state_.mappedFiles.size()));
   if (isNew && nameless) {
-    state_.mappedFiles.push_back({.path = state_.ghosts[ghost].path, .deleted = true, .ghost = ghost});
+    MappedFile file;
+    file.path = state_.ghosts[ghost].path;
+    file.deleted = true;
+    file.ghost = ghost;
+    state_.mappedFiles.push_back(std::move(file));
   } else if (isNew) {
     MappedFile file;
     file.path = line.path;
