@@ -21,10 +21,14 @@ const addresses = Array.from({ length: 1_000 }, (_, n) => `10.231.${n >> 8}.${n 
 
 type Add = (metric: string, value: number, unit?: string) => void;
 
-/** A clone of each kind of program, beside its own cold start, a warm request, and a parked one; everything in turn. */
-export async function clones(): Promise<Row[]> {
+/**
+ * A clone of each kind of program, beside its own cold start, a warm request, and a parked one; everything in turn.
+ * @param only measures those with this in their names
+ */
+export async function clones(only = ''): Promise<Row[]> {
   const measurements = new Measurements();
-  for (const site of cloneSites) {
+  for (const site of cloneSites.filter(({ name }) => name.includes(only))) {
+    process.stderr.write(`bench: ${site.name}\n`);
     await withTemplate(site, async (engine) => {
       const add = addTo(measurements, `clone, ${site.name}`);
       for (let round = 0; round < rounds; round += 1) {
@@ -190,13 +194,16 @@ async function measureClone(engine: Engine, aid: string, add: Add): Promise<void
   for (const [phase, took] of Object.entries(clone.phases)) add(`  in the engine: ${phase}`, took);
   add('a warm request', await firstReply(endpointOf(clone)));
   add('private memory, clone that has served', await privateMemory(clone.pid) / 1e6, 'MB');
+  // As in a farm: the engine learns from a clone that lives on what the next ones will touch.
+  await pause(settleMs);
   await engine.stop(aid);
   await pause(settleMs);
 }
 
 async function measureParked(engine: Engine, aid: string, add: Add): Promise<void> {
-  await engine.clone('template', [aid], { parked: true });
+  const [parked] = await engine.clone('template', [aid], { parked: true });
   await pause(settleMs);
+  add('private memory, clone that has not served yet', await privateMemory(parked?.pid ?? 0) / 1e6, 'MB');
   const startedAt = performance.now();
   const running = await engine.unpark(aid);
   const madeAt = performance.now();

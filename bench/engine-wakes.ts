@@ -15,10 +15,16 @@ const learningRounds = 2;
 /** Between going to sleep and waking: the engine makes its next pods and what the wake will want while nobody waits. */
 const settleMs = 150;
 
-/** Waking from an image alone, without gateway, agent or zygote, for programs of several kinds and sizes, beside each one's cold start. */
-export async function wakes(): Promise<Row[]> {
+/**
+ * Waking from an image alone, without gateway, agent or zygote, for programs of several kinds and sizes, beside each one's cold start.
+ * @param only measures those with this in their names
+ */
+export async function wakes(only = ''): Promise<Row[]> {
   const measurements = new Measurements();
-  for (const sleeper of sleepers) await measureSleeper(sleeper, measurements);
+  for (const sleeper of sleepers.filter(({ name }) => name.includes(only))) {
+    process.stderr.write(`bench: ${sleeper.name}\n`);
+    await measureSleeper(sleeper, measurements);
+  }
   return measurements.rows();
 }
 

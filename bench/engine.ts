@@ -13,11 +13,16 @@ const largeRounds = 8;
 /** Between two operations: the engine makes its next pods and what the next wake will want while nobody waits. */
 const settleMs = 100;
 
-/** What the engine does, beside the same site's own cold start; everything in turn in each round. No gateway in between. */
-export async function engine(): Promise<Row[]> {
+/**
+ * What the engine does, beside the same site's own cold start; everything in turn in each round. No gateway in between.
+ * @param only measures those with this in their names
+ */
+export async function engine(only = ''): Promise<Row[]> {
   const measurements = new Measurements();
-  for (const heap of heaps) await measureSite({ site: heap, rounds }, measurements);
-  await measureSite({ site: largeHeap, rounds: largeRounds }, measurements);
+  for (const site of [...heaps, largeHeap].filter(({ name }) => name.includes(only))) {
+    process.stderr.write(`bench: ${site.name}\n`);
+    await measureSite({ site, rounds: site === largeHeap ? largeRounds : rounds }, measurements);
+  }
   return measurements.rows();
 }
 

@@ -22,16 +22,20 @@ async function loadCases() {
 
 const isChosen = (name, wanted) => wanted.length === 0 || wanted.some((want) => name === want || name.split('/').includes(want));
 
-/** `npm run bench [-- --json] [case…]`: a table, or one JSON object a line. Progress goes to standard error. */
+/**
+ * `npm run bench [-- --json] [--only NAME] [case…]`: a table, or one JSON object a line. Progress goes to standard error.
+ * `--only`: of a case that measures several programs (wakes, engine, clones), only those with NAME in their names.
+ */
 async function runBench() {
-  const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({ options: { json: { type: 'boolean', default: false }, only: { type: 'string', default: '' } }, allowPositionals: true });
   await setup({ bench: true });
   const cases = (await loadCases()).filter(({ name }) => isChosen(name, positionals));
   if (cases.length === 0) throw new SetupProblem(`no benchmark case is named ${positionals.join(', ')}: see bench/`);
   const all = [];
   for (const { name, run } of cases) {
     process.stderr.write(`bench: ${name}\n`);
-    const rows = await run();
+    const rows = await run(values.only);
+    if (rows.length === 0) throw new SetupProblem(`${name} measures nothing that is named ${values.only}`);
     all.push(...rows);
     if (values.json) for (const row of rows) console.log(JSON.stringify(row));
   }

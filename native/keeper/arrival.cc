@@ -153,11 +153,4 @@ void open(Keeper& keeper, const InstancePtr& instance) {
   if (hasEnded) keeper.exits.check(instance);
 }
 
-void begin(Keeper& keeper, const InstancePtr& instance, const Restored& restored) {
-  instance->root = restored.root;
-  instance->rootVpid = virtualPid(restored.root);
-  settle(keeper, instance);
-  open(keeper, instance);
-}
-
 }  // namespace appshot

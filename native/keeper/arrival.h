@@ -46,8 +46,6 @@ void watchOver(Keeper& keeper, const InstancePtr& instance);
 void settleCgroups(const Instance& instance);
 // Both, the second once nobody waits.
 void settle(Keeper& keeper, const InstancePtr& instance);
-// A restored or cloned instance runs: notes its first process, settles it and opens it.
-void begin(Keeper& keeper, const InstancePtr& instance, const Restored& restored);
 // Lets operations see it.
 void open(Keeper& keeper, const InstancePtr& instance);
 

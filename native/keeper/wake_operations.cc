@@ -41,11 +41,17 @@ Answer restoreInstance(Call call) {
   InstancePtr instance = keeper.instances.add(aid);
   std::lock_guard operation(instance->operation);
   try {
-    auto wake = wakeOf(keeper, *instance, watch);
+    std::shared_ptr<WakeUnderWay> wake = wakeOf(keeper, *instance, watch);
     wake->go();
+    // While its memory and its threads are made.
+    instance->root = wake->root();
+    instance->rootVpid = wake->rootVpid();
+    if (instance->root > 0) watchOver(keeper, instance);
     Restored restored = wake->await();
-    begin(keeper, instance, restored);
-    return runningJson(*instance, joined(watch.phases, restored.phases));
+    // The wake goes then, too: unmapping what it reported through takes longer than one would think.
+    keeper.aftercare.add([instance, wake] { settleCgroups(*instance); });
+    open(keeper, instance);
+    return runningJson(*instance, joined(watch.phases, restored.phases), restored.processes);
   } catch (...) {
     keeper.forget(instance);
     throw;

@@ -1,6 +1,8 @@
 #include "core/launch/seccomp_filter.h"
 
 #include <doctest/doctest.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -12,6 +14,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <set>
 
 using namespace appshot;
 
@@ -33,7 +38,54 @@ int under(Call call) {
   return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+// What the kernel would do with a call, by running the filter.
+uint32_t decide(const seccomp_data& call) {
+  const auto& filter = instanceFilter();
+  uint32_t loaded = 0;
+  for (size_t at = 0; at < filter.size(); at++) {
+    const sock_filter& step = filter[at];
+    auto jump = [&](bool holds) { at += holds ? step.jt : step.jf; };
+    switch (step.code) {
+      case BPF_LD | BPF_W | BPF_ABS: std::memcpy(&loaded, reinterpret_cast<const char*>(&call) + step.k, sizeof loaded); break;
+      case BPF_JMP | BPF_JEQ | BPF_K: jump(loaded == step.k); break;
+      case BPF_JMP | BPF_JGE | BPF_K: jump(loaded >= step.k); break;
+      case BPF_JMP | BPF_JSET | BPF_K: jump((loaded & step.k) != 0); break;
+      case BPF_RET | BPF_K: return step.k;
+      default: FAIL("a step that this test does not know");
+    }
+  }
+  FAIL("the filter has no end");
+  return 0;
+}
+
+uint32_t decide(int number) {
+  seccomp_data call{};
+  call.nr = number;
+  call.arch = AUDIT_ARCH_X86_64;
+  return decide(call);
+}
+
 }  // namespace
+
+TEST_CASE("each number is decided on by itself") {
+  const std::set<int> refused = {
+      SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_move_mount, SYS_open_tree, SYS_fsopen, SYS_fsconfig, SYS_fsmount, SYS_fspick,
+      SYS_mount_setattr, SYS_quotactl, SYS_quotactl_fd, SYS_swapon, SYS_swapoff, SYS_setns, SYS_bpf, SYS_perf_event_open, SYS_kexec_load,
+      SYS_kexec_file_load, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_create_module, SYS_get_kernel_syms, SYS_query_module,
+      SYS_nfsservctl, SYS__sysctl, SYS_syslog, SYS_reboot, SYS_acct, SYS_iopl, SYS_ioperm, SYS_lookup_dcookie, SYS_vhangup, SYS_uselib, SYS_ustat,
+      SYS_sysfs, SYS_userfaultfd, SYS_kcmp, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_open_by_handle_at, SYS_fanotify_init,
+      SYS_settimeofday, SYS_clock_settime, SYS_clock_adjtime, SYS_adjtimex, SYS_mbind, SYS_set_mempolicy, SYS_migrate_pages, SYS_move_pages};
+  for (int number = 0; number < 2000; number++) {
+    CAPTURE(number);
+    uint32_t expected = number == SYS_clone3 ? SECCOMP_RET_ERRNO | ENOSYS : refused.count(number) ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW;
+    CHECK(decide(number) == expected);
+  }
+  CHECK(decide(0x40000000) == SECCOMP_RET_KILL_PROCESS);
+  CHECK(decide(-1) == SECCOMP_RET_KILL_PROCESS);
+  seccomp_data foreign{};
+  foreign.arch = AUDIT_ARCH_I386;
+  CHECK(decide(foreign) == SECCOMP_RET_KILL_PROCESS);
+}
 
 TEST_CASE("calls that leave the instance are refused, ordinary ones are not") {
   CHECK(under([] { return ::syscall(SYS_mount, nullptr, "/", nullptr, 0, nullptr); }) == EPERM);

@@ -9,6 +9,11 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
+#include <iterator>
+#include <map>
+
+#include "core/sys/error.h"
 
 namespace appshot {
 
@@ -48,35 +53,56 @@ constexpr uint32_t kRefuse = SECCOMP_RET_ERRNO | EPERM;
 // Arguments are 64 bits wide, little-endian; what is compared here is in the lower half.
 constexpr size_t argument(int index) { return offsetof(seccomp_data, args) + 8 * static_cast<size_t>(index); }
 
-// If the call is `number` and `test value` holds for its argument: EPERM. Leaves the number loaded.
-void refuseWhen(std::vector<sock_filter>& code, uint32_t number, int index, uint16_t test, uint32_t value) {
-  code.push_back(skipUnless(BPF_JEQ, number, 4));
-  code.push_back(load(argument(index)));
-  code.push_back(skipUnless(test, value, 1));
-  code.push_back(answer(kRefuse));
-  code.push_back(load(offsetof(seccomp_data, nr)));
-}
+using Code = std::vector<sock_filter>;
 
-std::vector<sock_filter> build() {
-  std::vector<sock_filter> code;
-  code.push_back(load(offsetof(seccomp_data, arch)));
-  code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0));
-  code.push_back(answer(SECCOMP_RET_KILL_PROCESS));
-  code.push_back(load(offsetof(seccomp_data, nr)));
-  code.push_back(skipUnless(BPF_JGE, kX32Bit, 1));
-  code.push_back(answer(SECCOMP_RET_KILL_PROCESS));
-  code.push_back(skipUnless(BPF_JEQ, __NR_clone3, 1));
-  code.push_back(answer(SECCOMP_RET_ERRNO | ENOSYS));
-  refuseWhen(code, __NR_clone, 0, BPF_JSET, kNamespaceFlags);
-  refuseWhen(code, __NR_unshare, 0, BPF_JSET, kNamespaceFlags);
-  // Characters put into somebody's terminal.
-  refuseWhen(code, __NR_ioctl, 1, BPF_JEQ, TIOCSTI);
-  refuseWhen(code, __NR_ioctl, 1, BPF_JEQ, TIOCLINUX);
-  for (int number : kDenied) {
-    code.push_back(skipUnless(BPF_JEQ, static_cast<uint32_t>(number), 1));
+// EPERM when one of `values` is what `test` asks of the argument.
+Code refuseWhen(int index, uint16_t test, std::initializer_list<uint32_t> values) {
+  Code code{load(argument(index))};
+  for (uint32_t value : values) {
+    code.push_back(skipUnless(test, value, 1));
     code.push_back(answer(kRefuse));
   }
   code.push_back(answer(SECCOMP_RET_ALLOW));
+  return code;
+}
+
+// What is done with each number, from one on up to the next that stands here.
+std::map<uint32_t, Code> decisions() {
+  std::map<uint32_t, Code> special;
+  for (int number : kDenied) special[static_cast<uint32_t>(number)] = {answer(kRefuse)};
+  special[__NR_clone3] = {answer(SECCOMP_RET_ERRNO | ENOSYS)};
+  special[__NR_clone] = special[__NR_unshare] = refuseWhen(0, BPF_JSET, {kNamespaceFlags});
+  // Characters put into somebody's terminal.
+  special[__NR_ioctl] = refuseWhen(1, BPF_JEQ, {TIOCSTI, TIOCLINUX});
+  std::map<uint32_t, Code> from = special;
+  from[0].push_back(answer(SECCOMP_RET_ALLOW));
+  for (const auto& [number, code] : special) from.try_emplace(number + 1, Code{answer(SECCOMP_RET_ALLOW)});
+  from[kX32Bit] = {answer(SECCOMP_RET_KILL_PROCESS)};
+  return from;
+}
+
+using Decision = std::map<uint32_t, Code>::const_iterator;
+
+// A binary search: when a filter is installed, the kernel runs it for each number that there is.
+Code search(Decision first, Decision end) {
+  auto count = std::distance(first, end);
+  if (count == 1) return first->second;
+  Decision middle = std::next(first, count / 2);
+  Code below = search(first, middle), above = search(middle, end);
+  // A jump goes over 255 instructions at most: the lower half is the nearer one, and has to fit.
+  if (below.size() > UINT8_MAX) throw Error("internal", "the system call filter is too large");
+  Code code{BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, middle->first, static_cast<uint8_t>(below.size()), 0)};
+  code.insert(code.end(), below.begin(), below.end());
+  code.insert(code.end(), above.begin(), above.end());
+  return code;
+}
+
+Code build() {
+  Code code{load(offsetof(seccomp_data, arch)), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+            answer(SECCOMP_RET_KILL_PROCESS), load(offsetof(seccomp_data, nr))};
+  std::map<uint32_t, Code> all = decisions();
+  Code found = search(all.begin(), all.end());
+  code.insert(code.end(), found.begin(), found.end());
   return code;
 }
 

@@ -15,7 +15,6 @@ namespace appshot {
 namespace {
 
 constexpr int kArchSetFs = 0x1002, kArchSetGs = 0x1001;
-constexpr int kLastCapability = 40;
 constexpr int kSetMdwe = 65;  // PR_SET_MDWE (6.3)
 
 // What every thread has for itself and can be set with privileges.
@@ -36,10 +35,8 @@ void setThreadState(Compiler& compiler, Tape& tape, const Thread& thread) {
   if (thread.schedPolicy != 0) tape.attempt("set the scheduling policy", SYS_sched_setscheduler, {0, thread.schedPolicy, region.add(&thread.schedPriority, 4)});
 }
 
-// For the whole process, once: the threads that are made after it inherit them.
+// For the whole process, once: the threads that are made after it inherit them. The bounding set is empty since the nursery.
 void dropBounds(Tape& tape, const Credentials& credentials) {
-  for (int capability = 0; capability <= kLastCapability; capability++)
-    if (!(credentials.capBounding >> capability & 1)) tape.attempt("drop a capability", SYS_prctl, {PR_CAPBSET_DROP, capability, 0, 0, 0});
   if (credentials.noNewPrivs) tape.call("give up new privileges", SYS_prctl, {PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0});
   if (credentials.secureBits) tape.call("set the secure bits", SYS_prctl, {PR_SET_SECUREBITS, credentials.secureBits, 0, 0, 0});
 }

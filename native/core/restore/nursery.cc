@@ -140,6 +140,10 @@ Nursery::Nursery() {
   socket_ = std::make_unique<CommandSocket>(std::move(mine));
 }
 
+size_t liveProcesses(const State& state) {
+  return static_cast<size_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
+}
+
 std::string clockOffsets(const State& state) {
   std::string text;
   for (auto [name, clock, then] : {std::tuple{"monotonic", CLOCK_MONOTONIC, state.monotonicNs}, std::tuple{"boottime", CLOCK_BOOTTIME, state.boottimeNs}}) {

@@ -70,6 +70,8 @@ class Nursery {
   std::unique_ptr<CommandSocket> socket_;
 };
 
+// How many there are that have not ended.
+size_t liveProcesses(const State& state);
 // What has to be added to the node's clocks so that the instance's go on from where they stood.
 std::string clockOffsets(const State& state);
 // A command for a new process inside `pod`.

@@ -58,11 +58,19 @@ std::unique_ptr<PreparedWake> PreparedWake::with(WakeOptions options, const Pod&
   return std::make_unique<PreparedWake>(image_, options);
 }
 
+// None when it has ended by now: why, its status page says.
+static pid_t findIfThere(const Pod& pod, pid_t root) {
+  try {
+    return findInPod(pod, root);
+  } catch (const Error&) {
+    return -1;
+  }
+}
+
 std::unique_ptr<WakeUnderWay> PreparedWake::begin(const Pod& pod) const {
   auto wake = std::make_unique<WakeUnderWay>();
   wake->image_ = image_;
   wake->steps_ = steps_;
-  wake->pod_ = &pod;
   PhaseMarks marks;
   const State& state = image_->state();
   Command command = podCommand(COMMAND_RESTORE, state, pod);
@@ -86,20 +94,27 @@ std::unique_ptr<WakeUnderWay> PreparedWake::begin(const Pod& pod) const {
   userfaultfds.processes.reset();
   duplicates.processes.reset();
   marks.done(wake->begun_, "fork");
+  wake->root_ = findIfThere(pod, wake->rootVpid());
   return wake;
 }
 
 WakeUnderWay::WakeUnderWay() : status_(std::make_unique<StatusPage>()) {}
 WakeUnderWay::~WakeUnderWay() = default;
 
-void WakeUnderWay::go() { status_->letGo(); }
+pid_t WakeUnderWay::rootVpid() const { return image_->state().processes.front().pid; }
+
+void WakeUnderWay::go() {
+  wentUs_ = monotonicUs();
+  status_->letGo();
+}
 
 Restored WakeUnderWay::await() {
-  PhaseMarks marks;
   status_->wait(*steps_, kWithinMs);
+  if (root_ <= 0) throw Error("internal", "process " + std::to_string(rootVpid()) + " ended as soon as it was restored");
   Restored restored;
-  marks.done(restored.phases, "fill");
-  restored.root = findInPod(*pod_, image_->state().processes.front().pid);
+  restored.phases.emplace_back("fill", monotonicUs() - wentUs_);
+  restored.root = root_;
+  restored.processes = liveProcesses(image_->state());
   return restored;
 }
 

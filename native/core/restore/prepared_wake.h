@@ -22,6 +22,9 @@ class WakeUnderWay {
 
   // What it took to begin.
   const PhasesUs& begun() const { return begun_; }
+  // The first process: its pid on the node, or -1 when it has ended by now (await() says why), and its own.
+  pid_t root() const { return root_; }
+  pid_t rootVpid() const;
   // Lets them run as soon as they are there.
   void go();
   // Returns when they run; go() has been said. The phases are those of waiting for it. Throws Error; the caller then takes the pod down.
@@ -33,7 +36,8 @@ class WakeUnderWay {
   std::shared_ptr<Image> image_;
   std::shared_ptr<const std::vector<std::string>> steps_;
   std::unique_ptr<StatusPage> status_;
-  const Pod* pod_ = nullptr;
+  pid_t root_ = -1;
+  double wentUs_ = 0;
   PhasesUs begun_;
 };
 

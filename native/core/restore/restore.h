@@ -12,6 +12,7 @@ namespace appshot {
 
 struct Restored {
   pid_t root = -1;            // host pid of the root process of the tree
+  size_t processes = 0;
   PhasesUs phases;
 };
 

@@ -4,7 +4,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <algorithm>
 #include <mutex>
 
 #include "core/image/image.h"
@@ -34,10 +33,7 @@ class WaitingClone : public Embryo {
   }
 
   pid_t root() const override { return root_; }
-  size_t processes() const override {
-    const auto& all = image_->state().processes;
-    return static_cast<size_t>(std::count_if(all.begin(), all.end(), [](const Process& process) { return !process.zombie; }));
-  }
+  size_t processes() const override { return liveProcesses(image_->state()); }
   pid_t rootVpid() const override { return image_->state().processes.front().pid; }
 
   void go() override { status_.openGate(); }
