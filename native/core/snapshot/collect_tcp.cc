@@ -27,6 +27,11 @@ bool peerSendsNoMore(uint8_t state) { return state == kCloseWait || state == kCl
 
 tcp_info infoOf(int fd) { return socketOption(fd, IPPROTO_TCP, TCP_INFO, tcp_info{}); }
 
+bool hasUrgentData(int fd) {
+  pollfd query{fd, POLLPRI, 0};
+  return ::poll(&query, 1, 0) > 0 && (query.revents & POLLPRI);
+}
+
 bool hasError(int fd) {
   pollfd query{fd, 0, 0};
   return ::poll(&query, 1, 0) > 0 && (query.revents & POLLERR);
@@ -46,6 +51,7 @@ void FileCollector::describeTcp(const Opened& opened, OpenFile& file) {
   socklen_t size = sizeof protocol;
   if (::getsockopt(fd, IPPROTO_TCP, TCP_ULP, protocol, &size) == 0 && size > 0 && protocol[0] != '\0')
     throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " is a TCP connection with the kernel's " + protocol + " on it; not supported");
+  if (hasUrgentData(fd)) throw Error("unsupported-state", "fd " + std::to_string(opened.fd) + " is a TCP connection with urgent data waiting; not supported");
   if (sendsNoMore(info.tcpi_state)) file.count = kShutSend;
   file.peerAddress = peerAddressOf(fd);
   if (!course_.rehearses) file.contents = peekTcp(fd);

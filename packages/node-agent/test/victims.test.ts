@@ -3,15 +3,22 @@ import { VictimFarm } from './victims/victim-farm.js';
 
 /** What cannot be saved, and the message with which it is refused; the program then runs on. */
 const refused: Readonly<Record<string, RegExp>> = {
+  deleted_fifo: /fd \d+ is the deleted fifo \/tmp\/gone fifo \(deleted\); not supported/,
+  deleted_large: /fd \d+ is the deleted file \/tmp\/large of more than 64 MiB; not supported/,
+  deleted_linked: /fd \d+ is the deleted file \/tmp\/first name, which has another name; not supported/,
   first_thread_gone: /pid \d+ \(victims\) goes on without its first thread; not supported/,
+  huge_pages: /memory [0-9a-f]+-[0-9a-f]+ is of huge pages \(hugetlb\); not supported/,
   inotify_unread: /fd \d+ is an inotify set with events that nobody has read; not supported/,
   io_uring_ring: /fd \d+ is an io_uring; not supported/,
+  lease_breaking: /fd \d+ \(\/tmp\/wanted\) holds a lease that is being broken; not supported/,
   netlink_waiting: /fd \d+ is a netlink socket with messages waiting; not supported/,
   passed_proc_file: /a descriptor on its way over fd \d+: fd \d+ is the file \/proc\/\d+\/status; not supported/,
   posix_queue: /fd \d+ is the POSIX message queue \/of the victim; not supported/,
   proc_file: /fd \d+ is the file \/proc\/\d+\/status; not supported/,
   shared_memory_child: /pid \d+ \(victims\) shares its memory with pid \d+ \(victims\); not supported/,
+  stopped_child: /pid \d+ \(victims\) is stopped by a signal; not supported/,
   strict_seccomp: /pid \d+ \(victims\) has a seccomp filter that does not allow munmap, which the restorer needs; not supported/,
+  tcp_urgent: /fd \d+ is a TCP connection with urgent data waiting; not supported/,
   thread_own_directory: /pid \d+ \(victims\) has a thread with a working directory and umask of its own; not supported/,
   traced_child: /is being traced by another process; not supported/,
 };
