@@ -1,18 +1,11 @@
 /* Buffer sizes and time limits that a program set on its sockets. */
-#include "victim.h"
-#include <netinet/in.h>
+#include "tcp.h"
+
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 VICTIM(socket_buffers)
 
 static int fd;
-
-static int option(int level, int name) {
-  int value = -1;
-  socklen_t size = sizeof value;
-  return getsockopt(fd, level, name, &value, &size) < 0 ? -1 : value;
-}
 
 static void setup(void) {
   int bytes = 50000, ttl = 17, idle = 33, yes = 1;
@@ -29,10 +22,10 @@ static void setup(void) {
 static const char *check(void) {
   struct timeval limit;
   socklen_t size = sizeof limit;
-  EXPECT_EQUAL(option(SOL_SOCKET, SO_RCVBUF), 100000);
-  EXPECT_EQUAL(option(SOL_SOCKET, SO_SNDBUF), 100000);
-  EXPECT_EQUAL(option(IPPROTO_TCP, TCP_KEEPIDLE), 33);
-  EXPECT_EQUAL(option(IPPROTO_IP, IP_TTL), 17);
+  EXPECT_EQUAL(number_option(fd, SOL_SOCKET, SO_RCVBUF), 100000);
+  EXPECT_EQUAL(number_option(fd, SOL_SOCKET, SO_SNDBUF), 100000);
+  EXPECT_EQUAL(number_option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 33);
+  EXPECT_EQUAL(number_option(fd, IPPROTO_IP, IP_TTL), 17);
   EXPECT_EQUAL(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, &size), 0);
   EXPECT_EQUAL(limit.tv_sec, 7);
   return NULL;

@@ -1,15 +1,12 @@
 /* TCP connections of the instance that wait to be accepted, in order: with data, shut down behind it, closed behind it. */
-#include "victim.h"
-#include <netinet/in.h>
-#include <sys/socket.h>
+#include "tcp.h"
 VICTIM(tcp_backlog)
 
 static int listener, client[2];
 static struct sockaddr_in address;
 
 static int knock(const char *text) {
-  int fd = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(connect(fd, (struct sockaddr *)&address, sizeof address));
+  int fd = connect_to(&address);
   MUST(write(fd, text, strlen(text)));
   return fd;
 }
@@ -22,10 +19,8 @@ static void prepare(void) {
 }
 
 static void setup(void) {
-  address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(7011), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  listener = MUST(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
-  MUST(bind(listener, (struct sockaddr *)&address, sizeof address));
-  MUST(listen(listener, 8));
+  listener = listen_at(loopback, 7011, &address);
+  MUST(fcntl(listener, F_SETFL, O_NONBLOCK));
   prepare();
 }
 

@@ -1,26 +1,13 @@
 /* TCP between two processes of the instance, by the pod's own address: names of both ends, options, readiness in an epoll set. */
-#include "victim.h"
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
+#include "tcp.h"
+
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 VICTIM(tcp_between)
 
 static int listener, client, set;
 static struct sockaddr_in mine, theirs;
 static struct helper server;
-
-static struct in_addr own_address(void) {
-  struct ifaddrs *all;
-  struct in_addr found = {htonl(INADDR_LOOPBACK)};
-  MUST(getifaddrs(&all));
-  for (struct ifaddrs *each = all; each; each = each->ifa_next)
-    if (each->ifa_addr && each->ifa_addr->sa_family == AF_INET && !(each->ifa_flags & IFF_LOOPBACK)) found = ((struct sockaddr_in *)each->ifa_addr)->sin_addr;
-  freeifaddrs(all);
-  return found;
-}
 
 static int accepted;
 
@@ -42,14 +29,11 @@ static const char *echo(void) {
 }
 
 static void setup(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(7006), .sin_addr = own_address()};
+  struct sockaddr_in address;
   socklen_t size = sizeof mine;
   int yes = 1;
-  listener = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(bind(listener, (struct sockaddr *)&address, sizeof address));
-  MUST(listen(listener, 5));
-  client = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(connect(client, (struct sockaddr *)&address, sizeof address));
+  listener = listen_at(own_address(), 7006, &address);
+  client = connect_to(&address);
   MUST(setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes));
   server = start_helper(take, echo);
   MUST(getsockname(client, (struct sockaddr *)&mine, &size));
@@ -64,7 +48,6 @@ static const char *check(void) {
   struct sockaddr_in now;
   struct epoll_event event;
   socklen_t size = sizeof now;
-  int value = 0;
   EXPECT_EQUAL(epoll_wait(set, &event, 1, 5000), 1);
   EXPECT_EQUAL(event.data.u64, 77);
   EXPECT_EQUAL(recv(client, text, sizeof text, 0), 14);
@@ -73,12 +56,7 @@ static const char *check(void) {
   EXPECT_EQUAL(now.sin_addr.s_addr, own_address().s_addr);
   EXPECT_EQUAL(getpeername(client, (struct sockaddr *)&now, &size), 0);
   EXPECT_EQUAL(now.sin_port, theirs.sin_port);
-  size = sizeof value;
-  EXPECT_EQUAL(getsockopt(client, IPPROTO_TCP, TCP_NODELAY, &value, &size), 0);
-  EXPECT_EQUAL(value, 1);
+  EXPECT_EQUAL(number_option(client, IPPROTO_TCP, TCP_NODELAY), 1);
   EXPECT_EQUAL(send(client, "more", 4, MSG_NOSIGNAL), 4);
-  const char *why = ask_helper(&server);
-  if (why) return why;
-  /* The port can be listened on again, as before. */
-  return NULL;
+  return ask_helper(&server);
 }

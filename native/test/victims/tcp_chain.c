@@ -1,19 +1,13 @@
 /* A TCP connection between two sockets of the instance, with data on its way. */
-#include "victim.h"
-#include <netinet/in.h>
-#include <sys/socket.h>
+#include "tcp.h"
 VICTIM(tcp_chain)
 
 static int client, server;
 
 static void setup(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(7003), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int listener = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(bind(listener, (struct sockaddr *)&address, sizeof address));
-  MUST(listen(listener, 5));
-  client = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(connect(client, (struct sockaddr *)&address, sizeof address));
-  server = MUST(accept(listener, NULL, NULL));
+  struct sockaddr_in address;
+  int listener = listen_at(loopback, 7003, &address);
+  client = connect_through(listener, &address, &server);
   MUST(write(client, "on its way", 10));
 }
 

@@ -1,38 +1,25 @@
 /* Connections that were over before: reset with data before it, and ended by both sides. */
-#include "victim.h"
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
+#include "tcp.h"
 VICTIM(tcp_ended)
 
 static int listener, reset, ended;
 static struct sockaddr_in address;
 
-static int connection(int *accepted) {
-  int client = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(connect(client, (struct sockaddr *)&address, sizeof address));
-  *accepted = MUST(accept(listener, NULL, NULL));
-  return client;
-}
-
 static void prepare(void) {
   int other;
   struct linger at_once = {1, 0};
-  reset = connection(&other);
+  reset = connect_through(listener, &address, &other);
   MUST(write(other, "before", 6));
   MUST(setsockopt(other, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
   close(other);
-  ended = connection(&other);
+  ended = connect_through(listener, &address, &other);
   MUST(write(other, "all", 3));
   close(other);
   MUST(shutdown(ended, SHUT_WR));
 }
 
 static void setup(void) {
-  address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(7007), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  listener = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(bind(listener, (struct sockaddr *)&address, sizeof address));
-  MUST(listen(listener, 5));
+  listener = listen_at(loopback, 7007, &address);
   prepare();
 }
 

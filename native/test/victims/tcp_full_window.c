@@ -1,7 +1,5 @@
 /* More on its way over a TCP connection of the instance than its window takes, both ways; the reader still waits. */
-#include "victim.h"
-#include <netinet/in.h>
-#include <sys/socket.h>
+#include "tcp.h"
 VICTIM(tcp_full_window)
 
 static int client, server;
@@ -35,13 +33,9 @@ static void fill_both(void) {
 }
 
 static void setup(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(7004), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int listener = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(bind(listener, (struct sockaddr *)&address, sizeof address));
-  MUST(listen(listener, 5));
-  client = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(connect(client, (struct sockaddr *)&address, sizeof address));
-  server = MUST(accept(listener, NULL, NULL));
+  struct sockaddr_in address;
+  int listener = listen_at(loopback, 7004, &address);
+  client = connect_through(listener, &address, &server);
   close(listener);
   fill_both();
 }

@@ -1,21 +1,12 @@
 /* TCP connections of the instance of which one end, the other, or both have been shut down, with data in front of the end. */
-#include "victim.h"
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
+#include "tcp.h"
 VICTIM(tcp_half_closed)
 
 static int listener, client[3], server[3];
 static struct sockaddr_in address;
 
-static void pair(int which) {
-  client[which] = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(connect(client[which], (struct sockaddr *)&address, sizeof address));
-  server[which] = MUST(accept(listener, NULL, NULL));
-}
-
 static void prepare(void) {
-  for (int i = 0; i < 3; i++) pair(i);
+  for (int i = 0; i < 3; i++) client[i] = connect_through(listener, &address, &server[i]);
   MUST(write(client[0], "last", 4));
   MUST(shutdown(client[0], SHUT_WR));
   MUST(write(server[1], "words", 5));
@@ -26,10 +17,7 @@ static void prepare(void) {
 }
 
 static void setup(void) {
-  address = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(7005), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  listener = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(bind(listener, (struct sockaddr *)&address, sizeof address));
-  MUST(listen(listener, 5));
+  listener = listen_at(loopback, 7005, &address);
   prepare();
 }
 

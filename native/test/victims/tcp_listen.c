@@ -1,8 +1,7 @@
 /* Listening TCP sockets with their options; a new connection is served on each. */
-#include "victim.h"
-#include <netinet/in.h>
+#include "tcp.h"
+
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 VICTIM(tcp_listen)
 
 static int four, six;
@@ -25,30 +24,23 @@ static void setup(void) {
   MUST(listen(six, 5));
 }
 
-static int option(int fd, int level, int name) {
-  int value = -1;
-  socklen_t size = sizeof value;
-  return getsockopt(fd, level, name, &value, &size) < 0 ? -1 : value;
-}
-
 static const char *check(void) {
   char text[8];
   struct tcp_info info;
   socklen_t size = sizeof info;
-  EXPECT_EQUAL(option(four, SOL_SOCKET, SO_REUSEPORT), 1);
-  EXPECT_EQUAL(option(four, IPPROTO_TCP, TCP_NODELAY), 1);
-  EXPECT(option(four, IPPROTO_TCP, TCP_DEFER_ACCEPT) > 0);
+  EXPECT_EQUAL(number_option(four, SOL_SOCKET, SO_REUSEPORT), 1);
+  EXPECT_EQUAL(number_option(four, IPPROTO_TCP, TCP_NODELAY), 1);
+  EXPECT(number_option(four, IPPROTO_TCP, TCP_DEFER_ACCEPT) > 0);
   EXPECT_EQUAL(getsockopt(four, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
   EXPECT_EQUAL(info.tcpi_sacked, 33);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(7001), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  int client = socket(AF_INET, SOCK_STREAM, 0);
-  EXPECT_EQUAL(connect(client, (struct sockaddr *)&address, sizeof address), 0);
+  int client = connect_to(&address);
   EXPECT_EQUAL(write(client, "hello", 5), 5);
   int server = accept(four, NULL, NULL);
   EXPECT(server >= 0);
   EXPECT_EQUAL(read(server, text, 8), 5);
   close(server);
   close(client);
-  if (six >= 0) EXPECT_EQUAL(option(six, IPPROTO_IPV6, IPV6_V6ONLY), 1);
+  if (six >= 0) EXPECT_EQUAL(number_option(six, IPPROTO_IPV6, IPV6_V6ONLY), 1);
   return NULL;
 }

@@ -1,24 +1,16 @@
 /* Urgent data of a TCP connection that nobody has read: refused. */
-#include "victim.h"
+#include "tcp.h"
 
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 VICTIM(tcp_urgent)
 
 static int here, there;
 
 static void setup(void) {
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  socklen_t size = sizeof address;
-  int listener = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(bind(listener, (struct sockaddr *)&address, size));
-  MUST(listen(listener, 1));
-  MUST(getsockname(listener, (struct sockaddr *)&address, &size));
-  here = MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(connect(here, (struct sockaddr *)&address, size));
-  there = MUST(accept(listener, NULL, NULL));
+  struct sockaddr_in address;
+  int listener = listen_at(loopback, 0, &address);
+  here = connect_through(listener, &address, &there);
   close(listener);
   MUST(send(here, "!", 1, MSG_OOB));
   struct pollfd query = {there, POLLPRI, 0};
