@@ -235,6 +235,7 @@ void Image::validate() const {
     checkRuns(process.runs, kTop);
     for (const Descriptor& descriptor : process.descriptors)
       require(descriptor.fd >= 0 && descriptor.fd < (1 << 20) && descriptor.file < state_.files.size(), "a descriptor is broken");
+    for (const SemaphoreUndo& undo : process.undos) require(undo.adjustment > -32768 && undo.adjustment < 32768, "what a semaphore takes back is broken");
     require(process.exeGhost < static_cast<int64_t>(state_.ghosts.size()), "a deleted program is missing");
     for (const Thread& thread : process.threads) require(thread.ownFilters.size() == thread.ownFilterFlags.size(), "the seccomp filters of a thread are broken");
     for (const Thread& thread : process.threads) require(thread.registers.size() == 27 * 8 && thread.xstate.size() >= 576, "the registers of a thread are broken");

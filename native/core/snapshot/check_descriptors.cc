@@ -27,7 +27,8 @@ std::string unsupportedKind(const std::string& link) {
   if (link == "anon_inode:[fanotify]") return "a fanotify watch";
   if (startsWith(link, "anon_inode:") && !isKnownAnonymous(link)) return "an " + link;
   if (startsWith(link, "/dev/pts/") || link == "/dev/tty" || link == "/dev/ptmx") return "the terminal " + link;
-  if (startsWith(link, "net:[") || startsWith(link, "mnt:[") || startsWith(link, "pid:[") || startsWith(link, "user:[")) return "a namespace";
+  bool hasNoPath = startsWith(link, "anon_inode:") || startsWith(link, "pipe:[") || startsWith(link, "socket:[") || startsWith(link, "pidfd:[");
+  if (!hasNoPath && !startsWith(link, "/")) return link.find(":[") != std::string::npos ? "the namespace " + link : "the file " + link;
   if (startsWith(link, "/proc/") && link.find("/proc/sys") != 0) return "the file " + link;
   if (startsWith(link, "/dev/") && !isHarmlessDevice(link)) return "the device " + link;
   return "";

@@ -11,6 +11,7 @@ const refused: Readonly<Record<string, RegExp>> = {
   inotify_unread: /fd \d+ is an inotify set with events that nobody has read; not supported/,
   io_uring_ring: /fd \d+ is an io_uring; not supported/,
   lease_breaking: /fd \d+ \(\/tmp\/wanted\) holds a lease that is being broken; not supported/,
+  namespace_file: /fd \d+ is the namespace uts:\[\d+\]; not supported/,
   netlink_waiting: /fd \d+ is a netlink socket with messages waiting; not supported/,
   passed_proc_file: /a descriptor on its way over fd \d+: fd \d+ is the file \/proc\/\d+\/status; not supported/,
   posix_queue: /fd \d+ is the POSIX message queue \/of the victim; not supported/,
