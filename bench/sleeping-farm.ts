@@ -90,8 +90,9 @@ async function measureMemory(farm: Farm, add: Add): Promise<void> {
 
 async function measureWake(farm: Farm, index: number, add: Add): Promise<void> {
   const name = nameOf(index);
-  const { tookMs } = await timedRequest({ port: farm.http, host: `${name}.localhost` });
+  const { tookMs, serverTiming } = await timedRequest({ port: farm.http, host: `${name}.localhost` });
   add('sleeping, request to first byte', 'ms', tookMs);
+  for (const [phase, took] of serverTiming) add(`  ${phase}`, 'ms', took);
   await post(farm, '/sleep', { target: name });
   await pause(300);
 }

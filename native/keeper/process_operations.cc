@@ -165,6 +165,7 @@ Answer execGuest(Call call) {
 
 Answer listInstances(Call call) {
   RequestFields fields(call.params, "list");
+  bool withImages = fields.flag("images", true);
   fields.done();
   Answer running = Answer::array();
   for (const auto& instance : call.keeper.instances.all()) {
@@ -186,7 +187,8 @@ Answer listInstances(Call call) {
                        {"cpuUs", usage.cpuUs}});
   }
   Answer images = Answer::array();
-  for (const auto& id : imagesIn(call.keeper.places)) images.push_back({{"id", id}, {"bytes", noteOfImage(call.keeper.places, id).bytes}});
+  std::vector<std::string> ids = withImages ? imagesIn(call.keeper.places) : std::vector<std::string>{};
+  for (const auto& id : ids) images.push_back({{"id", id}, {"bytes", noteOfImage(call.keeper.places, id).bytes}});
   return {{"running", running}, {"images", images}, {"podsFree", call.keeper.pods.ready()}};
 }
 

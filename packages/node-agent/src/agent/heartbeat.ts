@@ -1,7 +1,7 @@
 import { nodeLoad, type Millis, type NodeLoad } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import type { Bus, Logger } from '@appshot/runtime';
-import type { Engine, InstanceRow } from '../engine/engine.js';
+import type { Engine, ImageRow, InstanceRow } from '../engine/engine.js';
 import type { AgentMetrics } from './agent-metrics.js';
 import type { InstanceCards } from './instance-cards.js';
 import type { NodeMeter } from './node-meter.js';
@@ -20,6 +20,8 @@ export interface HeartbeatParts {
 }
 
 const everyMs = 1_000;
+/** The images are counted only so often: a node may have thousands, each a file to be read. */
+const imagesEveryBeats = 10;
 
 /** Says every second what the node has and uses: to the schedulers over NATS, and to the registry. */
 export class Heartbeat {
@@ -30,6 +32,8 @@ export class Heartbeat {
   #beating: Promise<void> | null = null;
   #registering: Promise<void> | null = null;
   #failed = false;
+  #beats = 0;
+  #images: readonly ImageRow[] = [];
 
   constructor(parts: HeartbeatParts) {
     this.#parts = parts;
@@ -79,12 +83,14 @@ export class Heartbeat {
     this.#failed = true;
   }
 
-  async #measure(node: string): Promise<{ load: NodeLoad; images: readonly { id: string; bytes: number }[] }> {
+  async #measure(node: string): Promise<{ load: NodeLoad; images: readonly ImageRow[] }> {
     const at = Date.now();
-    const [use, { running, images, podsFree }] = await Promise.all([this.#parts.meter.read(), this.#parts.engine.list()]);
+    const withImages = this.#beats++ % imagesEveryBeats === 0;
+    const [use, { running, images, podsFree }] = await Promise.all([this.#parts.meter.read(), this.#parts.engine.list({ images: withImages })]);
+    if (withImages) this.#images = images;
     const cpuUsed = this.#cpuUsed(running, at);
     const instances = running.map(({ aid, pids, memoryBytes }) => ({ aid, epoch: this.#parts.cards.epochOf(aid), pids, memoryBytes, cpuUsed: cpuUsed.get(aid) ?? 0 }));
-    return { load: { node, at, ...use, slotsFree: podsFree, instances, zygotes: this.#parts.zygotes.list() }, images };
+    return { load: { node, at, ...use, slotsFree: podsFree, instances, zygotes: this.#parts.zygotes.list() }, images: this.#images };
   }
 
   /** CPUs that each instance used since the last beat. An instance seen for the first time counts from now on. */

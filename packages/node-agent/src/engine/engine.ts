@@ -117,7 +117,8 @@ export interface Engine {
   warm(image: string, resident: boolean): Promise<void>;
   stop(aid: string): Promise<{ exited: boolean }>;
   removeImage(image: string): Promise<void>;
-  list(): Promise<{ running: InstanceRow[]; images: ImageRow[]; podsFree: number }>;
+  /** What runs and what sleeps; without `images` these are not read, of which there may be thousands. */
+  list(options?: { images: boolean }): Promise<{ running: InstanceRow[]; images: ImageRow[]; podsFree: number }>;
   ps(aid: string): Promise<ProcessRow[]>;
   kill(aid: string, signal: string, vpid?: number): Promise<void>;
   inspect(id: string): Promise<Record<string, unknown>>;

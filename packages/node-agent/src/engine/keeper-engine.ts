@@ -58,8 +58,8 @@ export class KeeperEngine implements Engine {
     await this.#link.call('removeImage', { image });
   }
 
-  list(): Promise<{ running: InstanceRow[]; images: ImageRow[]; podsFree: number }> {
-    return this.#link.call('list', {});
+  list({ images } = { images: true }): Promise<{ running: InstanceRow[]; images: ImageRow[]; podsFree: number }> {
+    return this.#link.call('list', { images });
   }
 
   ps(aid: string): Promise<ProcessRow[]> {

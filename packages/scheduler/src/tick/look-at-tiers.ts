@@ -1,4 +1,4 @@
-import { agentCalls, type ImageRecord, type InstanceRecord, type Millis, type RoleId } from '@appshot/protocol';
+import { agentCalls, type InstanceRecord, type Millis, type RoleId } from '@appshot/protocol';
 import type { Farm } from '../farm.js';
 import type { JobDesk } from '../jobs/job-desk.js';
 import { asked } from '../ops/asked.js';
@@ -14,30 +14,30 @@ const askedForMs = 60_000;
 
 /** Keeps on each node what its apps are likely to want next: parked clones and resident zygotes, as far as there is memory. */
 export async function lookAtTiers(farm: Farm, jobs: JobDesk, now: Millis): Promise<void> {
-  const images = new Map((await farm.registry.images.list()).map((image) => [image.id, image]));
   for (const node of farm.nodes.alive(now)) {
-    const sites = sitesOn(farm, node.node, images, now);
+    const sites = await sitesOn(farm, node.node, now);
     const memory = { roomBytes: roomOn(node), totalBytes: node.memoryTotalBytes, pressure: node.memoryPressure };
     for (const decision of decideTiers(sites, memory, now)) follow(farm, jobs, node, { decision, now });
   }
 }
 
 /** Those of which something is awake or kept ready there. A thousand sleeping sites are not looked at one by one. */
-function sitesOn(farm: Farm, node: RoleId, images: ReadonlyMap<string, ImageRecord>, now: Millis): TierSite[] {
-  const zygotes = new Map(farm.nodes.zygotesOn(node).map(({ app, image }) => [app, image]));
-  return farm.view.names().flatMap((app): TierSite[] => {
+async function sitesOn(farm: Farm, node: RoleId, now: Millis): Promise<TierSite[]> {
+  const zygotes = new Set(farm.nodes.zygotesOn(node).map(({ app }) => app));
+  const looked = farm.view.names().map(async (app): Promise<TierSite | null> => {
     const { record, instances } = farm.view.of(app);
-    if (record === null || (!zygotes.has(app) && instances.every((one) => one.state === 'asleep'))) return [];
-    const template = record.template === null ? undefined : images.get(record.template);
+    if (record === null || (!zygotes.has(app) && instances.every((one) => one.state === 'asleep'))) return null;
+    const template = record.template === null ? undefined : await farm.registry.images.get(record.template);
     const here = template?.node === node ? template : undefined;
-    if (here === undefined && !zygotes.has(app)) return [];
-    return [{
+    if (here === undefined && !zygotes.has(app)) return null;
+    return {
       app, priority: record.spec.priority, max: record.spec.scale.max,
       awake: instances.filter((one) => one.state === 'ready' || startingStates.has(one.state)).length,
       templateBytes: here?.bytes ?? null, cloneBytes: plannedBytes(farm, record.spec), growth: farm.memory.of(app, now).growth,
       zygote: zygotes.has(app), parked: parkedOf(instances).length,
-    }];
+    };
   });
+  return (await Promise.all(looked)).filter((site) => site !== null);
 }
 
 const parkedOf = (instances: readonly InstanceRecord[]): InstanceRecord[] => instances.filter((one) => one.state === 'parked');
