@@ -2,15 +2,18 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <set>
+#include <tuple>
 
 #include "core/pod/freezer.h"
 #include "core/sys/sys.h"
+#include "keeper/arrival.h"
 #include "keeper/image_shelf.h"
 #include "keeper/keeper.h"
 #include "keeper/state_file.h"
@@ -101,6 +104,32 @@ void Keeper::adoptOrSweep() {
   sweepPods();
   claimImages();
   layers.sweep();
+}
+
+// What the last keeper had worked out for the wakes to come: those that went to sleep last first, and only as much as is kept open
+// anyway. In the background: to open an image is to read all of it.
+void Keeper::prepareSleepers() {
+  constexpr size_t kMost = 64;
+  constexpr uint64_t kMostBytes = 1ull << 30;
+  std::vector<std::pair<timespec, std::string>> sleepers;
+  for (const auto& id : imagesIn(places)) {
+    struct stat image {};
+    if (!instances.find(id) && ::stat((places.image(id) + "/image.bin").c_str(), &image) == 0) sleepers.emplace_back(image.st_mtim, id);
+  }
+  std::sort(sleepers.begin(), sleepers.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.first.tv_sec, a.first.tv_nsec) > std::tie(b.first.tv_sec, b.first.tv_nsec);
+  });
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < std::min(sleepers.size(), kMost); i++) {
+    const std::string& id = sleepers[i].second;
+    bytes += noteOfImage(places, id).bytes;
+    if (bytes > kMostBytes) return;
+    aftercare.add([this, id] {
+      // Templates are cloned; an image that is called as its instance was is one that wakes.
+      bool isSleeper = hasImage(id) && !instances.find(id) && Json::parse(imageMeta(*images.open(id)), nullptr, false).value("aid", "") == id;
+      if (isSleeper) prepareArrivals(*this, id, true);
+    });
+  }
 }
 
 }  // namespace appshot

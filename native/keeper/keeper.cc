@@ -64,6 +64,7 @@ void Keeper::start() {
   network.start();
   startNetwork();
   pods.start();
+  prepareSleepers();
 }
 
 // The settings of the last keeper hold until somebody configures this one.

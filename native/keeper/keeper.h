@@ -96,6 +96,7 @@ class Keeper {
   bool adopt(const std::string& aid);
   void sweepPods();
   void claimImages();
+  void prepareSleepers();
   void ended(const InstancePtr& instance);
   void saveSettings();
   nlohmann::json savedHolds();

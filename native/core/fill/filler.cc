@@ -2,18 +2,16 @@
 #include "core/fill/filler.h"
 
 #include <fcntl.h>
-#include <poll.h>
+#include <linux/sockios.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <condition_variable>
-#include <csignal>
+#include <chrono>
 #include <cstring>
 #include <mutex>
-#include <set>
 #include <thread>
 
 #include "core/fill/filler_message.h"
@@ -24,8 +22,6 @@ namespace appshot {
 namespace {
 
 std::mutex mutex;
-std::condition_variable changed;
-std::multiset<pid_t> filling;  // inits of pods whose memory is not whole yet
 UniqueFd fillerSocket;
 
 UniqueFd spawnFiller() {
@@ -50,43 +46,47 @@ UniqueFd spawnFiller() {
   return mine;
 }
 
-void sendOrder(const FillOrder& order, int done) {
+// One datagram with descriptors, which the sender keeps.
+struct Parcel {
+  const void* bytes;
+  size_t size;
+  std::vector<int> fds;
+
+  ssize_t sendTo(int socket) const {
+    iovec vector{const_cast<void*>(bytes), size};
+    alignas(cmsghdr) char control[CMSG_SPACE(kFillDescriptors * sizeof(int))]{};
+    msghdr header{};
+    header.msg_iov = &vector;
+    header.msg_iovlen = 1;
+    header.msg_control = control;
+    header.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
+    cmsghdr* part = CMSG_FIRSTHDR(&header);
+    part->cmsg_level = SOL_SOCKET;
+    part->cmsg_type = SCM_RIGHTS;
+    part->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
+    std::memcpy(CMSG_DATA(part), fds.data(), fds.size() * sizeof(int));
+    return ::sendmsg(socket, &header, MSG_NOSIGNAL);
+  }
+};
+
+void sendOrder(const FillOrder& order, int fate) {
   if (order.imageDir.size() >= sizeof FillMessage::imageDir) throw Error("internal", "the path of the image is too long: " + order.imageDir);
   FillMessage message;
   message.pageBytes = order.pageBytes;
   message.baseBytes = order.baseBytes;
   std::memcpy(message.imageDir, order.imageDir.c_str(), order.imageDir.size());
-  int fds[kFillDescriptors] = {order.pagesFd, order.plansFd, done, order.userfaultfds.get(), order.baseBytes ? order.baseFd : order.pagesFd};
-  iovec vector{&message, sizeof message};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)]{};
-  msghdr header{};
-  header.msg_iov = &vector;
-  header.msg_iovlen = 1;
-  header.msg_control = control;
-  header.msg_controllen = sizeof control;
-  cmsghdr* part = CMSG_FIRSTHDR(&header);
-  part->cmsg_level = SOL_SOCKET;
-  part->cmsg_type = SCM_RIGHTS;
-  part->cmsg_len = CMSG_LEN(sizeof fds);
-  std::memcpy(CMSG_DATA(part), fds, sizeof fds);
+  Parcel parcel{&message, sizeof message, {order.pagesFd, order.plansFd, fate, order.userfaultfds.get(), order.baseBytes ? order.baseFd : order.pagesFd}};
   std::lock_guard lock(mutex);
   if (!fillerSocket.valid()) fillerSocket = spawnFiller();
-  if (::sendmsg(fillerSocket.get(), &header, MSG_NOSIGNAL) >= 0) return;
+  if (parcel.sendTo(fillerSocket.get()) >= 0) return;
   fillerSocket = spawnFiller();  // it was killed: a new one
-  sys("hand missing memory to the filler", [&] { return ::sendmsg(fillerSocket.get(), &header, MSG_NOSIGNAL); });
+  sys("hand missing memory to the filler", [&] { return parcel.sendTo(fillerSocket.get()); });
 }
 
-// Holds the duplicates, which wait in a socket, until the filler is done, and kills the instance when it never will be.
-void guard(UniqueFd done, UniqueFd duplicates, pid_t init, UniqueFd initPidfd) {
-  char byte;
-  ssize_t n;
-  do n = ::read(done.get(), &byte, 1);
-  while (n < 0 && errno == EINTR);
-  if (n != 1 && initPidfd.valid()) ::syscall(SYS_pidfd_send_signal, initPidfd.get(), SIGKILL, nullptr, 0);
-  duplicates.reset();
-  std::lock_guard lock(mutex);
-  filling.erase(filling.find(init));
-  changed.notify_all();
+// Whether a message is on its way to the init: what the other end has not received yet.
+bool isUnreceived(int control) {
+  int bytes = 0;
+  return ::ioctl(control, SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
 }  // namespace
@@ -96,29 +96,24 @@ void prepareFiller() {
   if (!fillerSocket.valid()) fillerSocket = spawnFiller();
 }
 
-void startFilling(FillOrder order, pid_t init) {
+void startFilling(FillOrder order, const Pod& pod) {
+  if (!pod.control.valid()) throw Error("internal", "pod " + pod.name + " is no fresh one");
   int ends[2];
   sys("make a pipe", [&] { return ::pipe2(ends, O_CLOEXEC); });
   UniqueFd reader(ends[0]), writer(ends[1]);
-  UniqueFd initPidfd(static_cast<int>(::syscall(SYS_pidfd_open, init, 0)));
-  {
-    std::lock_guard lock(mutex);
-    filling.insert(init);
-  }
-  try {
-    sendOrder(order, writer.get());
-  } catch (...) {
-    std::lock_guard lock(mutex);
-    filling.erase(filling.find(init));
-    throw;
-  }
-  writer.reset();
-  std::thread(guard, std::move(reader), std::move(order.duplicates), init, std::move(initPidfd)).detach();
+  // The init first: should anything fail from here on, it hears of the pipe's end.
+  Parcel toInit{"", 1, {order.duplicates.get(), reader.get()}};
+  sys("hand duplicates to the pod's init", [&] { return toInit.sendTo(pod.control.get()); });
+  sendOrder(order, writer.get());
 }
 
-void waitUntilFilled(pid_t init) {
-  std::unique_lock lock(mutex);
-  changed.wait(lock, [init] { return filling.count(init) == 0; });
+void waitUntilFilled(const Pod& pod) {
+  // The init has them as long as it is so; a keeper that adopted the pod can see it there, too. The first free descriptors of an init
+  // become that for signals, the duplicates and the fate.
+  std::string fate = "/proc/" + std::to_string(pod.init) + "/fd/2";
+  struct stat ignored {};
+  while ((pod.control.valid() && isUnreceived(pod.control.get())) || ::lstat(fate.c_str(), &ignored) == 0)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
 }  // namespace appshot

@@ -1,17 +1,16 @@
 // The filler: a process that fills the memory of woken programs while they run.
 //
 // A process of its own so that nobody's death makes missing pages read as zeros, which is what the kernel does when the last
-// userfaultfd of a range closes: the keeper holds a duplicate until the filler has told that all is filled; if the filler dies
-// before, the keeper kills the instance (its image is whole); if the keeper dies, the filler finishes its work and ends.
+// userfaultfd of a range closes: the pod's init holds a duplicate until the filler has told that all is filled; if the filler dies
+// before, the init kills the instance (its image is whole); if the keeper dies, the filler finishes its work and ends.
 //
 // It hears of an instance before that has any process, so that the pages it will want are at hand when its userfaultfds come.
 #pragma once
 
-#include <sys/types.h>
-
 #include <string>
 
 #include "core/fill/fill_job.h"
+#include "core/pod/pod.h"
 #include "core/sys/unique_fd.h"
 
 namespace appshot {
@@ -34,10 +33,10 @@ void becomeFillerIfAsked(int argc, char** argv);
 // Starts the filler, unless it runs. So that no wake has to.
 void prepareFiller();
 
-// Hands an instance's missing memory over. `init`: the pod's, killed should the filler die too early.
-void startFilling(FillOrder order, pid_t init);
+// Hands missing memory of an instance that will be in `pod`, a fresh one, over.
+void startFilling(FillOrder order, const Pod& pod);
 
-// Waits until all memory of the pod with this init is filled; at once when it is.
-void waitUntilFilled(pid_t init);
+// Waits until all memory in the pod is filled; at once when it is.
+void waitUntilFilled(const Pod& pod);
 
 }  // namespace appshot

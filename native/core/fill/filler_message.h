@@ -14,7 +14,7 @@ inline constexpr char kFillerName[] = "appshot-filler";
 // lets each user have only so many at a time.
 inline constexpr size_t kMaxFillProcesses = 128;
 
-// One datagram; with it: pages.bin, the plans as a memfd, the write end of a pipe that tells the end, the socket from which
+// One datagram; with it: pages.bin, the plans as a memfd, the write end of a pipe that tells the end (to the pod's init), the socket from which
 // the userfaultfds come, and base.bin (of a delta).
 inline constexpr size_t kFillDescriptors = 5;
 struct FillMessage {

@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <thread>
 
 #include "core/fill/filler.h"
@@ -92,7 +93,7 @@ void work(ReceivedOrder order) {
   void* mapped = message.pageBytes ? ::mmap(nullptr, message.pageBytes, PROT_READ, MAP_SHARED, order.pages.get(), 0) : nullptr;
   // Positions below those of pages.bin are the base's.
   if (message.baseBytes && mapped != MAP_FAILED) mapped = ::mmap(mapped, message.baseBytes, PROT_READ, MAP_SHARED | MAP_FIXED, order.base.get(), 0);
-  if (mapped == MAP_FAILED) std::abort();  // the keeper sees that we ended and acts
+  if (mapped == MAP_FAILED) std::abort();  // the inits see that we ended and act
   auto* pages = static_cast<char*>(mapped);
   fetchNext(plans, pages, message.pageBytes);
   std::vector<std::vector<TouchedPage>> touched(plans.size());
@@ -128,8 +129,8 @@ void becomeFillerIfAsked(int argc, char** argv) {
     for (;;) {
       ReceivedOrder order;
       if (!receive(order)) break;
-      std::thread([order = std::move(order)]() mutable {
-        FillerBusy busy;
+      // Counted before the thread runs: the keeper may have gone since, and we end when nothing is left to do.
+      std::thread([busy = std::make_unique<FillerBusy>(), order = std::move(order)]() mutable {
         work(std::move(order));
       }).detach();
     }

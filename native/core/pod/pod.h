@@ -20,6 +20,7 @@ struct Pod {
   pid_t init = -1;           // host pid of the pod's pid 1; a child of the keeper unless the pod was adopted
   UniqueFd initPidfd;        // one setns() through it enters pid, net, ipc, uts, cgroup and mount namespaces
   UniqueFd exits;            // read end of the init's pipe: ExitRecord by ExitRecord
+  UniqueFd control;          // socket to the init, for core/fill; invalid in an adopted pod
   UniqueFd cgroup;           // its cgroup v2 directory, for CLONE_INTO_CGROUP and cgroup.freeze; invalid without v2
   std::string cgroupPath;    // the same as a path
   PodCgroup groups;          // its directories in every hierarchy

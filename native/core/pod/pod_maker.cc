@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,13 +81,16 @@ Pod PodMaker::startInit(unsigned number, const PodCgroup& cgroup) const {
   pod.number = number;
   pod.name = cgroupNameOf(owner_) + "/" + std::to_string(number);
   openCgroup(pod, cgroup);
-  int exits[2], report[2];
+  int exits[2], report[2], control[2];
   sys("make pod's pipe", [&] { return ::pipe2(exits, O_CLOEXEC | O_NONBLOCK); });
   pod.exits = UniqueFd(exits[0]);
   UniqueFd exitsWrite(exits[1]);
   sys("make pod's pipe", [&] { return ::pipe2(report, O_CLOEXEC); });
   UniqueFd reportRead(report[0]), reportWrite(report[1]);
-  StagePlan plan{stage_.c_str(), exits[0], exits[1], init_.get(), report[1]};
+  sys("make pod's socket", [&] { return ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control); });
+  pod.control = UniqueFd(control[0]);
+  UniqueFd itsControl(control[1]);
+  StagePlan plan{stage_.c_str(), exits[0], exits[1], control[1], init_.get(), report[1]};
   int pidfd = -1;
   constexpr uint64_t spaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
   pod.init = sys("clone the pod's first process", [&] { return cloneInto(spaces, &pidfd, pod.cgroup.get()); });

@@ -74,19 +74,20 @@ void mountKernelViews(const StagePlan& plan) {
   }
 }
 
-// The init's descriptors: 3 and 4 are its pipe; its executable closes itself; nothing else of the host's.
+// The init's descriptors: 3 and 4 are its pipe, 5 its socket; its executable closes itself; nothing else of the host's.
 void arrangeDescriptors(const StagePlan& plan, int& initFd) {
   int exitsRead = ::fcntl(plan.exitsRead, F_DUPFD, 16);
   int exitsWrite = ::fcntl(plan.exitsWrite, F_DUPFD, 16);
+  int control = ::fcntl(plan.control, F_DUPFD, 16);
   int report = ::fcntl(plan.reportFd, F_DUPFD_CLOEXEC, 16);
   int init = ::fcntl(plan.initFd, F_DUPFD_CLOEXEC, 16);
-  if (exitsRead < 0 || exitsWrite < 0 || report < 0 || init < 0) fail(plan, kDescriptors);
-  bool ok = ::dup3(exitsRead, 3, 0) == 3 && ::dup3(exitsWrite, 4, 0) == 4 && ::dup3(report, 5, O_CLOEXEC) == 5 &&
-            ::dup3(init, 6, O_CLOEXEC) == 6;
+  if (exitsRead < 0 || exitsWrite < 0 || control < 0 || report < 0 || init < 0) fail(plan, kDescriptors);
+  bool ok = ::dup3(exitsRead, 3, 0) == 3 && ::dup3(exitsWrite, 4, 0) == 4 && ::dup3(control, 5, 0) == 5 &&
+            ::dup3(report, 6, O_CLOEXEC) == 6 && ::dup3(init, 7, O_CLOEXEC) == 7;
   if (!ok) fail(plan, kDescriptors);
   ::syscall(SYS_close_range, 0, 2, 0);
-  ::syscall(SYS_close_range, 7, ~0u, 0);
-  initFd = 6;
+  ::syscall(SYS_close_range, 8, ~0u, 0);
+  initFd = 7;
 }
 
 }  // namespace
@@ -105,7 +106,7 @@ void runStage(const StagePlan& plan) {
   int initFd = -1;
   arrangeDescriptors(plan, initFd);
   StagePlan moved = plan;
-  moved.reportFd = 5;
+  moved.reportFd = 6;
   const char* argv[] = {"appshot-init", nullptr};
   const char* env[] = {nullptr};
   ::syscall(SYS_execveat, initFd, "", argv, env, AT_EMPTY_PATH);

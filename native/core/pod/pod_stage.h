@@ -9,6 +9,7 @@ namespace appshot {
 struct StagePlan {
   const char* stage;        // an existing directory; a small tmpfs is mounted there
   int exitsRead, exitsWrite;
+  int control;              // the init's end of its socket
   int initFd;               // the executable of the init
   int reportFd;             // where StageFailure goes
 };

@@ -86,7 +86,7 @@ std::unique_ptr<WakeUnderWay> PreparedWake::begin(const Pod& pod) const {
   descriptors.duplicates = duplicates.processes.get();
   if (plans_.valid())
     startFilling({image_->directory(), plans_.get(), image_->pagesFd(), image_->pageBytes(), image_->basePagesFd(), image_->base().bytes,
-                  std::move(userfaultfds.other), std::move(duplicates.other)}, pod.init);
+                  std::move(userfaultfds.other), std::move(duplicates.other)}, pod);
   checkMappedFiles(state, pod.init);
   marks.done(wake->begun_, "check");
   Nursery::instance().socket().send(command, descriptors);

@@ -101,7 +101,7 @@ Preview previewTree(const Pod& pod, bool ends) {
   for (pid_t pid : pids)
     for (std::string& name : lastingIn(pid, pod.init)) names.push_back(std::move(name));
   if (!names.empty()) throw UnsupportedState(std::move(names));
-  waitUntilFilled(pod.init);
+  waitUntilFilled(pod);
   Preview preview;
   for (pid_t pid : pids) {
     ProcessPreview seen = previewWholeProcess(pid);

@@ -1,8 +1,9 @@
+import { readFile } from 'node:fs/promises';
 import { waitUntil } from '@appshot/runtime';
 import test, { type ExecutionContext } from 'ava';
 import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
 import { Failpoints } from './support/failpoints.js';
-import { awaitHoldings, holdingsAtRest } from './support/holdings.js';
+import { awaitHoldings, descendantsOf, descriptorsOf, holdingsAtRest } from './support/holdings.js';
 import { testEngine, visit } from './support/test-engine.js';
 
 // Read by the keepers that this file starts.
@@ -162,4 +163,55 @@ test('a program that is slower than those who fill its memory still has all of i
   }
   t.true((await failpoints.reached()).includes(step));
   await count();
+});
+
+/** A program with so much memory that it wakes before it is there, asleep; and who would fill it. */
+async function largeSleeper(t: ExecutionContext) {
+  const { dir, engine, launch } = await testEngine(t);
+  const failpoints = new Failpoints(dir);
+  t.teardown(() => failpoints.close());
+  t.regex(await visit(await launch('large', 'node', { env: { BALLAST_MB: '30' } })), /^visit 1\b/);
+  await engine.snapshot('large', { keepRunning: false });
+  const keeper = await failpoints.keeperPid();
+  const names = await Promise.all((await descendantsOf(keeper)).map(async (pid) => [pid, (await readFile(`/proc/${pid}/comm`, 'utf8')).trim()] as const));
+  const filler = names.find(([, name]) => name === 'appshot-filler')?.[0];
+  if (filler === undefined) throw new Error('the keeper has no filler');
+  const runs = async (): Promise<boolean> => (await engine.list()).running.some(({ aid }) => aid === 'large');
+  return { engine, failpoints, keeper, filler, runs };
+}
+
+test('a program whose memory nobody will bring ends rather than reading zeros, also without a keeper', async (t) => {
+  const { engine, keeper, filler, runs } = await largeSleeper(t);
+  process.kill(filler, 'SIGSTOP');
+  const answered = visit(await engine.restore('large')).catch(() => 'none');
+  process.kill(keeper, 'SIGKILL');
+  process.kill(filler, 'SIGKILL');
+  t.is(await answered, 'none');
+  await waitUntil(async () => !(await runs().catch(() => true)), { withinMs: 20_000, what: 'the next keeper to see that it ended' });
+  t.regex(await visit(await engine.restore('large')), /^visit 2\b.*ballast 30/);
+});
+
+test('a keeper that adopted a program saves it when all its memory is there', async (t) => {
+  const { engine, keeper, filler, runs } = await largeSleeper(t);
+  process.kill(filler, 'SIGSTOP');
+  await engine.restore('large');
+  process.kill(keeper, 'SIGKILL');
+  await waitUntil(() => runs().catch(() => false), { withinMs: 20_000, what: 'the next keeper' });
+  let isSaved = false;
+  const saved = engine.snapshot('large', { keepRunning: false }).then(() => { isSaved = true; });
+  await engine.list();
+  t.false(isSaved);
+  process.kill(filler, 'SIGCONT');
+  await saved;
+  t.regex(await visit(await engine.restore('large')), /^visit 2\b.*ballast 30/);
+});
+
+test('a keeper that starts works out how those that sleep wake', async (t) => {
+  const { engine, failpoints, keeper } = await largeSleeper(t);
+  process.kill(keeper, 'SIGKILL');
+  await waitUntil(() => engine.list().then(() => true, () => false), { withinMs: 20_000, what: 'the next keeper' });
+  const next = await failpoints.keeperPid();
+  t.not(next, keeper);
+  await waitUntil(async () => (await descriptorsOf(next)).some((name) => name.includes('appshot-restore')), { withinMs: 20_000, what: 'the tape of its wake' });
+  t.regex(await visit(await engine.restore('large')), /^visit 2\b/);
 });

@@ -64,7 +64,7 @@ async function cgroupsOf(owner: string): Promise<string[]> {
 }
 
 /** Whatever the keeper has started: it is the parent of what its children leave behind, too. */
-async function descendantsOf(pid: number): Promise<number[]> {
+export async function descendantsOf(pid: number): Promise<number[]> {
   const children = await Promise.all((await entriesOf(`/proc/${pid}/task`)).map((tid) => readFile(`/proc/${pid}/task/${tid}/children`, 'utf8').catch(() => '')));
   const pids = children.join(' ').split(' ').filter((text) => text !== '').map(Number);
   return [pids, ...await Promise.all(pids.map((child) => descendantsOf(child)))].flat();
@@ -76,8 +76,8 @@ async function namespacesOf(pids: readonly number[]): Promise<string[]> {
   return [...new Set(all)].filter((name) => name !== '').map((name) => `namespace ${name.split(':')[0]}`);
 }
 
-/** Without connections to clients, which come and go. */
-async function descriptorsOf(pid: number): Promise<string[]> {
+/** What its descriptors are. Without connections to clients, which come and go. */
+export async function descriptorsOf(pid: number): Promise<string[]> {
   const targets = await Promise.all((await entriesOf(`/proc/${pid}/fd`)).map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => 'socket:')));
   return targets.filter((target) => !target.startsWith('socket:')).map((target) => `descriptor ${target.replaceAll(/[0-9a-f]{6,}|\d+/g, 'N')}`);
 }
