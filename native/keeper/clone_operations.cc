@@ -31,8 +31,10 @@ struct CloneWish {
 
 // The embryo goes then, too: unmapping what it reported through takes longer than one would think.
 void careAfter(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const Unborn& unborn, bool hasServed) {
-  keeper.aftercare.add([resident, pod = unborn.instance->pod, embryo = unborn.embryo, hasServed] {
-    if (hasServed) resident->zygote->learnFrom(*pod);
+  // One that was given pages has those whether it writes them or not.
+  bool shows = hasServed && unborn.prefaulted == 0;
+  keeper.aftercare.add([resident, pod = unborn.instance->pod, embryo = unborn.embryo, shows] {
+    if (shows) resident->zygote->learnFrom(*pod);
     prepareClones(resident);
   });
 }

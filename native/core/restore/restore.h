@@ -50,7 +50,8 @@ class Zygote {
   virtual ~Zygote() = default;  // kills it; embryos live on
   // A clone in `pod`, whose mount namespace already shows the file view. Returns when it waits.
   virtual std::unique_ptr<Embryo> fork(const Pod& pod) = 0;
-  // Looks which pages the clone in `pod` has of its own by now: those that follow get them before they run.
+  // Looks which pages the clone in `pod`, which was given none, has of its own by now: when some have been looked at, those that
+  // follow get before they run what most had.
   virtual void learnFrom(const Pod& pod) = 0;
   // How many pages that are.
   virtual size_t knownPages() = 0;

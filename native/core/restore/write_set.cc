@@ -30,9 +30,11 @@ bool isWorthALook(const MapLine& line) {
          line.end - line.start <= kMostOfOneMapping;
 }
 
-std::vector<PrefaultRun> runsOf(const std::map<uint64_t, bool>& pages) {
+// A page that most have written is given to each; one that few have written is only made readable, which costs no memory.
+std::vector<PrefaultRun> runsOf(const std::map<uint64_t, int>& pages, int looks) {
   std::vector<PrefaultRun> runs;
-  for (auto [address, written] : pages) {
+  for (auto [address, writers] : pages) {
+    bool written = writers * 2 > looks;
     bool follows = !runs.empty() && runs.back().address + runs.back().pages * kPageSize == address && runs.back().write == (written ? 1u : 0u);
     if (follows) runs.back().pages++;
     else runs.push_back({address, 1, written ? 1u : 0u});
@@ -46,7 +48,6 @@ void WriteSet::add(int32_t vpid, pid_t pid) {
   std::string who = std::to_string(pid);
   UniqueFd pagemap(::open(("/proc/" + who + "/pagemap").c_str(), O_RDONLY | O_CLOEXEC));
   if (!pagemap.valid()) return;
-  looks_++;
   Pages& known = pages_[vpid];
   size_t written = 0, read = 0;
   std::vector<uint64_t> entries;
@@ -58,13 +59,14 @@ void WriteSet::add(int32_t vpid, pid_t pid) {
       uint64_t entry = entries[static_cast<size_t>(i)];
       bool isFile = entry & kFileOrShared, isOwn = !isFile && (entry & kExclusive);
       if (!(entry & kPresent) || !(isFile || isOwn)) continue;
-      if (isOwn ? written++ < kMostWritten : read++ < kMostRead) known[line.start + static_cast<uint64_t>(i) * kPageSize] |= isOwn;
+      if (isOwn ? written++ < kMostWritten : read++ < kMostRead) known[line.start + static_cast<uint64_t>(i) * kPageSize] += isOwn;
     }
   }
 }
 
 size_t WriteSet::size() const {
   size_t size = 0;
+  if (!isSettled()) return size;
   for (const auto& [vpid, pages] : pages_) size += pages.size();
   return size;
 }
@@ -74,8 +76,8 @@ UniqueFd WriteSet::toMemfd(const State& state) const {
   std::vector<PrefaultRun> all;
   for (size_t i = 0; i < state.processes.size() && i < std::size(header.first); i++) {
     auto found = pages_.find(state.processes[i].pid);
-    if (found == pages_.end()) continue;
-    std::vector<PrefaultRun> runs = runsOf(found->second);
+    if (found == pages_.end() || !isSettled()) continue;
+    std::vector<PrefaultRun> runs = runsOf(found->second, looks_);
     header.first[i] = static_cast<uint32_t>(all.size());
     header.count[i] = static_cast<uint32_t>(runs.size());
     all.insert(all.end(), runs.begin(), runs.end());

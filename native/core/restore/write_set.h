@@ -14,19 +14,22 @@ namespace appshot {
 
 class WriteSet {
  public:
+  // A look at one clone: its processes are added one by one.
+  void beginLook() { looks_++; }
   // Adds what process `pid`, known as `vpid` in its pod, has of its own now. Nothing where it has ended.
   void add(int32_t vpid, pid_t pid);
-  // A few clones have been looked at: the next would not tell more.
-  bool isSettled() const { return looks_ >= kMostLooks; }
+  // Enough clones have been looked at to tell what every one of them writes from what one did by chance: before that, nothing is known.
+  bool isSettled() const { return looks_ >= kLooks; }
+  // How many pages are known.
   size_t size() const;
   // As the restorer reads it (struct PrefaultHeader), for the processes of `state`.
   UniqueFd toMemfd(const State& state) const;
 
  private:
-  static constexpr int kMostLooks = 6;
+  static constexpr int kLooks = 3;
 
-  using Pages = std::map<uint64_t, bool>;  // address -> written
-  std::map<int32_t, Pages> pages_;         // by virtual pid
+  using Pages = std::map<uint64_t, int>;  // address -> how many of those that were looked at had written it
+  std::map<int32_t, Pages> pages_;        // by virtual pid
   int looks_ = 0;
 };
 

@@ -96,6 +96,7 @@ class TemplateZygote : public Zygote {
   void learnFrom(const Pod& pod) override {
     std::lock_guard lock(writeSetMutex_);
     if (writeSet_.isSettled()) return;
+    writeSet_.beginLook();
     for (pid_t pid : podProcesses(pod)) writeSet_.add(virtualPid(pid), pid);
   }
 
