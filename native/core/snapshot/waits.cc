@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -25,11 +26,24 @@ int64_t nowNs() {
   return now.tv_sec * 1'000'000'000ll + now.tv_nsec;
 }
 
-// Calls whose limit is a length of time that the kernel counts for itself. select, pselect and ppoll write what is left back into the
-// program's own memory, and the deadlines of the other futex operations are points in time.
-bool hasTimeLimit(int64_t number) {
-  return number == SYS_poll || number == SYS_epoll_wait || number == SYS_epoll_pwait || number == SYS_nanosleep || number == SYS_clock_nanosleep ||
-         number == SYS_futex || number == SYS_restart_syscall;
+// Whether a line of /proc/PID/task/TID/syscall ("running", or the number of the call and its arguments) is of a call whose limit is a
+// length of time that the kernel counts for itself. select, pselect and ppoll write what is left back into the program's own memory, and
+// the deadlines of the other futex operations are points in time.
+bool hasTimeLimit(const std::string& line) {
+  long number = -1;
+  unsigned long arguments[4]{};
+  if (std::sscanf(line.c_str(), "%ld 0x%lx 0x%lx 0x%lx 0x%lx", &number, &arguments[0], &arguments[1], &arguments[2], &arguments[3]) < 5) return false;
+  auto isFinite = [](unsigned long milliseconds) { return static_cast<int32_t>(milliseconds) >= 0; };
+  switch (number) {
+    case SYS_poll: return isFinite(arguments[2]);
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait: return isFinite(arguments[3]);
+    case SYS_futex: return (arguments[1] & FUTEX_CMD_MASK) == FUTEX_WAIT && arguments[3] != 0;
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_restart_syscall: return true;
+    default: return false;
+  }
 }
 
 // When the thread last left its CPU, on the scheduler's clock; -1 where the kernel does not tell.
@@ -104,10 +118,7 @@ int64_t wholeNs(pid_t process, const user_regs_struct& registers) {
 }
 
 std::optional<WaitBegun> previewWait(const std::string& task, SchedulerClocks& clocks) {
-  std::string call = readFileIfThere("/proc/" + task + "/syscall");  // "running", or the number and its arguments
-  char* end = nullptr;
-  int64_t number = std::strtoll(call.c_str(), &end, 10);
-  if (end == call.c_str() || !hasTimeLimit(number)) return std::nullopt;
+  if (!hasTimeLimit(readFileIfThere("/proc/" + task + "/syscall"))) return std::nullopt;
   std::map<std::string, std::string> status = readProcStatus(task);
   int64_t left = leftCpuNs("/proc/" + task), lag = clocks.lagNs(static_cast<int>(readProcStat(task).number(39)));
   if (lag < 0 || left < 0) return std::nullopt;
