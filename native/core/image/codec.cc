@@ -96,7 +96,7 @@ static SharedMemory sharedFromJson(const json& from) {
 
 static json ipcToJson(const IpcObject& object) {
   return {{"kind", object.kind}, {"id", object.id}, {"key", object.key}, {"uid", object.uid}, {"gid", object.gid}, {"mode", object.mode},
-          {"destroyed", object.destroyed}, {"size", object.size}, {"runs", packed(object.runs)}, {"values", object.values}, {"messages", object.messages}};
+          {"destroyed", object.destroyed}, {"name", object.name}, {"messageBytes", object.messageBytes}, {"size", object.size}, {"runs", packed(object.runs)}, {"values", object.values}, {"messages", object.messages}};
 }
 
 static IpcObject ipcFromJson(const json& from) {
@@ -108,6 +108,8 @@ static IpcObject ipcFromJson(const json& from) {
   from.at("gid").get_to(object.gid);
   from.at("mode").get_to(object.mode);
   from.at("destroyed").get_to(object.destroyed);
+  object.name = from.value("name", std::string());
+  object.messageBytes = from.value("messageBytes", uint64_t{0});
   from.at("size").get_to(object.size);
   object.runs = unpacked<PageRun>(from.at("runs"));
   from.at("values").get_to(object.values);
@@ -267,6 +269,7 @@ static const char* kindName(FileKind kind) {
     case FileKind::TcpPair: return "tcp-pair";
     case FileKind::TcpEnded: return "tcp-ended";
     case FileKind::Pidfd: return "pidfd";
+    case FileKind::PosixQueue: return "posix-queue";
   }
   return "unknown";
 }

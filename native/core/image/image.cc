@@ -243,7 +243,7 @@ void Image::validate() const {
   for (const MappedFile& file : state_.mappedFiles) require(!file.deleted || file.ghost < state_.ghosts.size(), "a deleted file is missing");
   for (const SharedMemory& memory : state_.sharedMemory) checkRuns(memory.runs, memory.size + kPageSize);
   for (const IpcObject& object : state_.ipc) {
-    require(object.kind <= static_cast<uint32_t>(IpcKind::MessageQueue) && object.id >= 0, "a System V object is broken");
+    require(object.kind <= static_cast<uint32_t>(IpcKind::PosixQueue) && object.id >= 0, "a System V object is broken");
     if (object.kind == static_cast<uint32_t>(IpcKind::SharedMemory)) checkRuns(object.runs, (object.size + kPageSize - 1) / kPageSize * kPageSize);
   }
   for (const OpenFile& file : state_.files) {

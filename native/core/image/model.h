@@ -162,6 +162,7 @@ enum class FileKind : uint32_t {
   TcpPair = 20,     // connected TCP socket whose other end is in the instance too: `object` numbers the pair
   TcpEnded = 21,    // was connected, or cannot be any more: what had come can still be read, then it has ended or is reset
   Pidfd = 30,       // `ownerPid` is the process, -1 one that is gone
+  PosixQueue = 31,  // `object` is an index into ipc
 };
 
 struct EpollWatch {
@@ -307,10 +308,10 @@ struct Process {
   uint64_t configurator = 0;
 };
 
-enum class IpcKind : uint32_t { SharedMemory = 0, Semaphores = 1, MessageQueue = 2 };
+enum class IpcKind : uint32_t { SharedMemory = 0, Semaphores = 1, MessageQueue = 2, PosixQueue = 3 };
 
 struct IpcMessage {
-  int64_t type = 0;
+  int64_t type = 0;  // priority in a POSIX queue
   std::string bytes;
 };
 
@@ -319,7 +320,9 @@ struct IpcObject {
   uint32_t kind = 0;  // IpcKind
   int32_t id = 0;
   uint32_t key = 0, uid = 0, gid = 0, mode = 0;
-  bool destroyed = false;             // shared memory: goes when the last process detaches
+  bool destroyed = false;             // shared memory: goes when the last process detaches; a queue: has no name any more
+  std::string name;                   // of a POSIX queue, with its slash
+  uint64_t messageBytes = 0;          // longest message of a POSIX queue; `size` is the most messages
   uint64_t size = 0;                  // bytes of shared memory or of a queue at most; number of semaphores
   std::vector<PageRun> runs;          // address: offset in the segment
   std::vector<uint16_t> values;       // of semaphores

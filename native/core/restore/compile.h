@@ -81,6 +81,10 @@ void compileGhostRemovals(Compiler& compiler, Tape& tape);
 std::string ghostName(const State& state, uint32_t ghost);
 // Seccomp filters, the instance's own and those of the program, for the thread whose tape it is. The last before it leaves.
 void compileFilters(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread);
+// POSIX message queues with their messages.
+void compileQueue(Compiler& compiler, Tape& tape, uint32_t index);
+void compileQueueRemovals(Compiler& compiler, Tape& tape);
+std::string queueName(const State& state, uint32_t index);
 // Watches of inotify sets, with their old numbers.
 void compileWatches(Compiler& compiler, Tape& tape);
 // What needs all processes to be there, and the process's descriptors in their places: pidfds, seals against future writing, leases,

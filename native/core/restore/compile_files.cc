@@ -69,6 +69,9 @@ class FileOpener : public Opening {
       }
       case FileKind::Memfd: slot = openMemfd(file); break;
       case FileKind::Inotify: slot = lift(tape_.call("make a watch", SYS_inotify_init1, {O_NONBLOCK | O_CLOEXEC}, true)); break;
+      case FileKind::PosixQueue:
+        slot = lift(tape_.call("open a message queue", SYS_mq_open, {text(queueName(compiler_.state, file.object)), (file.flags & (O_ACCMODE | O_NONBLOCK)) | O_CLOEXEC, 0, 0}, true));
+        break;
       case FileKind::Pidfd: break;  // when its process is there
       default: throw Error("image-invalid", "an open file is of an unknown kind");
     }
@@ -193,6 +196,7 @@ void compileOpenFiles(Compiler& compiler, Tape& tape) {
   compileGhosts(compiler, tape);
   FileOpener(compiler, tape).openAll();
   compileGhostRemovals(compiler, tape);
+  compileQueueRemovals(compiler, tape);
   compileWatches(compiler, tape);
   tape.mark(MARK_FILES);
 }

@@ -69,18 +69,20 @@ void restoreQueue(Compiler& compiler, Tape& tape, const IpcObject& object) {
 }  // namespace
 
 void compileIpc(Compiler& compiler, Tape& tape) {
-  for (const IpcObject& object : compiler.state.ipc) {
+  for (uint32_t index = 0; index < compiler.state.ipc.size(); index++) {
+    const IpcObject& object = compiler.state.ipc[index];
     switch (static_cast<IpcKind>(object.kind)) {
       case IpcKind::SharedMemory: restoreSegment(compiler, tape, object); break;
       case IpcKind::Semaphores: restoreSemaphores(compiler, tape, object); break;
       case IpcKind::MessageQueue: restoreQueue(compiler, tape, object); break;
+      case IpcKind::PosixQueue: compileQueue(compiler, tape, index); break;
     }
   }
 }
 
 void compileIpcRemovals(Compiler& compiler, Tape& tape) {
   for (const IpcObject& object : compiler.state.ipc)
-    if (object.destroyed) tape.attempt("mark shared memory for removal", SYS_shmctl, {object.id, IPC_RMID, 0});
+    if (object.destroyed && object.kind == static_cast<uint32_t>(IpcKind::SharedMemory)) tape.attempt("mark shared memory for removal", SYS_shmctl, {object.id, IPC_RMID, 0});
 }
 
 }  // namespace appshot

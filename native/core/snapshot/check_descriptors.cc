@@ -37,7 +37,7 @@ std::string unsupportedKind(const std::string& link) {
 }  // namespace
 
 std::string unsupportedDescriptor(pid_t pid, int fd, const std::string& link) {
-  return startsWith(link, "/") && isPosixQueue(pid, fd) ? "the POSIX message queue " + link : unsupportedKind(link);
+  return startsWith(link, "/") && isPosixQueue(pid, fd) ? "" : unsupportedKind(link);
 }
 
 std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pid) {

@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "core/snapshot/check_descriptors.h"
+#include "core/snapshot/collect_queues.h"
 #include "core/snapshot/descriptor_info.h"
 #include "core/snapshot/unix_peers.h"
 #include "core/sys/proc.h"
@@ -99,6 +100,7 @@ uint32_t FileCollector::describe(Opened opened) {
     file.kind = static_cast<uint32_t>(FileKind::Memfd);
     file.object = memory_.sharedObject(opened.device, opened.inode, opened.link, fdPath(opened.pid, opened.fd, "fd"));
   } else if (S_ISFIFO(opened.mode)) describeFifo(opened, file);
+  else if (isPosixQueue(opened.pid, opened.fd)) describePosixQueue(opened, file);
   else describeRegular(opened, file);
   // Held by us, a file that its program closes would stay locked and, where it may be written, could not be run.
   if (course_.rehearses && S_ISREG(opened.mode)) opened.here.reset();
@@ -183,6 +185,20 @@ void FileCollector::describePipe(const Opened& opened, OpenFile& file) {
     file.contents += part;
     file.messages.push_back({std::move(part), "", {}});
   }
+}
+
+void FileCollector::describePosixQueue(const Opened& opened, OpenFile& file) {
+  file.kind = static_cast<uint32_t>(FileKind::PosixQueue);
+  file.path = opened.link;
+  auto known = std::find_if(state_.ipc.begin(), state_.ipc.end(), [&](const IpcObject& object) {
+    return object.kind == static_cast<uint32_t>(IpcKind::PosixQueue) && static_cast<uint64_t>(object.id) == objectNumber(opened.inode);
+  });
+  file.object = static_cast<uint32_t>(known - state_.ipc.begin());
+  if (known != state_.ipc.end()) return;
+  state_.ipc.push_back(describeQueue("fd " + std::to_string(opened.fd), opened.link, fdPath(opened.pid, opened.fd, "fd")));
+  IpcObject& queue = state_.ipc.back();
+  queue.id = static_cast<int32_t>(objectNumber(opened.inode));
+  if (queue.destroyed && !course_.rehearses) readQueueMessages(fdPath(opened.pid, opened.fd, "fd"), queue);
 }
 
 void FileCollector::finish() {

@@ -60,6 +60,7 @@ class FileCollector {
   void describePipe(const Opened& opened, OpenFile& file);
   void describeOwner(const Opened& opened, OpenFile& file);
   void describeAnonymous(const Opened& opened, OpenFile& file);
+  void describePosixQueue(const Opened& opened, OpenFile& file);
   void describeTimer(const Opened& opened, OpenFile& file);
   void describePidfd(const Opened& opened, OpenFile& file);
   void describeInotify(const Opened& opened, OpenFile& file);

@@ -11,6 +11,7 @@
 #include "core/snapshot/collect_ipc.h"
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/collect_undos.h"
+#include "core/snapshot/collect_queues.h"
 #include "core/snapshot/family.h"
 #include "core/snapshot/filter_trial.h"
 #include "core/sys/proc.h"
@@ -79,6 +80,7 @@ State collectState(StoppedTree& tree, const Pod& pod, const Preview& preview, Pa
   ghosts.save();
   collectIpc(pod, state, pages);
   collectUndos(tree, pod.init, state);
+  collectQueueMessages(pod.init, state);
   for (Process& zombie : readZombies(pids)) state.processes.push_back(std::move(zombie));
   sortFamily(state.processes);
   return state;

@@ -179,7 +179,9 @@ class Listing {
     for (const IpcMessage& message : object.messages) bytes += message.bytes.size();
     char key[16];
     std::snprintf(key, sizeof key, "0x%08x", object.key);
-    add(type, "System V id " + std::to_string(object.id) + ", key " + key, bytes).modifiable = true;
+    std::string identity = "System V id " + std::to_string(object.id) + ", key " + key;
+    if (kind == IpcKind::PosixQueue) identity = "POSIX queue " + (object.destroyed ? "without a name" : object.name);
+    add(type, identity, bytes).modifiable = true;
   }
 
   void openFile(const OpenFile& file) {
@@ -192,7 +194,9 @@ class Listing {
       case FileKind::Timer: add(ResourceType::Event, "timerfd"); return;
       case FileKind::Signal: add(ResourceType::Event, "signalfd"); return;
       case FileKind::Inotify: add(ResourceType::Event, "inotify watches"); return;
-      case FileKind::Memfd: return;  // listed as shared memory
+      case FileKind::Pidfd: add(ResourceType::Event, "pidfd"); return;
+      case FileKind::Memfd: return;       // listed as shared memory
+      case FileKind::PosixQueue: return;  // listed as a message queue
       case FileKind::TcpConnected: return connection(file);
       case FileKind::TcpListen: return port(file, "tcp ");
       case FileKind::Udp: return port(file, "udp ");

@@ -14,7 +14,7 @@ const refused: Readonly<Record<string, RegExp>> = {
   namespace_file: /fd \d+ is the namespace uts:\[\d+\]; not supported/,
   netlink_waiting: /fd \d+ is a netlink socket with messages waiting; not supported/,
   passed_proc_file: /a descriptor on its way over fd \d+: fd \d+ is the file \/proc\/\d+\/status; not supported/,
-  posix_queue: /fd \d+ is the POSIX message queue \/of the victim; not supported/,
+  posix_queue_notify: /fd \d+ is the POSIX message queue \/told, of which a process is notified; not supported/,
   proc_file: /fd \d+ is the file \/proc\/\d+\/status; not supported/,
   shared_memory_child: /pid \d+ \(victims\) shares its memory with pid \d+ \(victims\); not supported/,
   stopped_child: /pid \d+ \(victims\) is stopped by a signal; not supported/,

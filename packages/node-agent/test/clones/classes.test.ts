@@ -2,7 +2,7 @@ import test from 'ava';
 import { cloneFarm, twin } from './clone-farm.js';
 
 /** Each kind of resource in which the twin program holds its digit. */
-const kinds = ['memory', 'mapped', 'privately', 'sysv', 'posix', 'anonymous', 'file', 'redirected', 'semaphore', 'queue', 'pipe', 'unix', 'directory'];
+const kinds = ['memory', 'mapped', 'privately', 'sysv', 'posix', 'anonymous', 'file', 'redirected', 'semaphore', 'queue', 'posixQueue', 'pipe', 'unix', 'directory'];
 const digits = (told: Record<string, string>): Record<string, string | undefined> => Object.fromEntries(kinds.map((kind) => [kind, told[kind]]));
 const all = (digit: string): Record<string, string> => Object.fromEntries(kinds.map((kind) => [kind, digit]));
 
@@ -82,7 +82,7 @@ test('inspect tells of each resource its class and why, from the records of the 
   t.deepEqual(of('mapped file', '/mapped, shared'), ['copy-on-write']);
   t.true(of('mapped file', 'libc').every((one) => one === 'copy-on-write'));
   t.deepEqual(new Set(of('shared memory')), new Set(['duplicate']));
-  t.deepEqual([of('semaphores'), of('message queue')], [['duplicate'], ['duplicate']]);
+  t.deepEqual([of('semaphores'), of('message queue', 'System V'), of('message queue', 'POSIX queue /twin')], [['duplicate'], ['duplicate'], ['duplicate']]);
   t.deepEqual(new Set(of('pipe')), new Set(['duplicate']));
   t.deepEqual(new Set(of('socket')), new Set(['duplicate']));
   t.deepEqual(of('port', ':3000'), ['multiplex']);
