@@ -12,6 +12,8 @@
 #include <tuple>
 
 #include "core/pod/freezer.h"
+#include "core/snapshot/closed_doors.h"
+#include "core/snapshot/stopped_tree.h"
 #include "core/sys/sys.h"
 #include "keeper/arrival.h"
 #include "keeper/image_shelf.h"
@@ -38,6 +40,17 @@ void reopenPod(Pod& pod) {
   }
 }
 
+// The last keeper may have gone in the middle of a snapshot.
+void letVisitorsIn(const NodeNetwork& network, const Pod& pod) {
+  try {
+    openDoorsOf(podProcesses(pod));
+    network.silencePod(pod.number, pod.farmIp, false);
+  } catch (const Error& error) {
+    // It may be ending: nothing that would be a reason not to adopt it.
+    std::fprintf(stderr, "let visitors into %s again: %s\n", pod.name.c_str(), error.what());
+  }
+}
+
 }  // namespace
 
 // False when nothing of the instance runs any more.
@@ -52,6 +65,7 @@ bool Keeper::adopt(const std::string& aid) {
       reopenPod(*instance->pod);
       instance->phase = InstancePhase::kRunning;
       instance->parked = isFrozen(*instance->pod);
+      letVisitorsIn(network, *instance->pod);
       layers.retain(instance->spec.layers);
       layers.retain({instance->layer});
       pods.adopt(*instance->pod);

@@ -28,6 +28,8 @@ void FileCollector::acceptWaiting() {
   for (uint32_t index = 0; index < state_.files.size(); index++) {
     auto kind = static_cast<FileKind>(state_.files[index].kind);
     bool listens = kind == FileKind::TcpListen || kind == FileKind::UnixListen;
+    // From the rehearsal on: what waits then can be accepted before the stop.
+    if (kind == FileKind::TcpListen && course_.ends) course_.doors->close(opened_[index].here.get());
     if (!listens || !hasWaiting(opened_[index].here.get())) continue;
     // Who comes from outside is the running instance's visitor, and no clone's.
     if (!course_.ends && kind == FileKind::TcpListen && !anyInsiderWaits(index)) continue;

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "core/snapshot/closed_doors.h"
 #include "core/snapshot/tcp_repair.h"
 #include "core/sys/unique_fd.h"
 
@@ -35,6 +36,7 @@ struct Course {
   bool ends = false;                    // the instance goes to sleep: what waits to be accepted can be taken from it
   bool rehearses = false;               // nothing is stopped yet: what cannot be saved is found, and nothing is taken, changed or copied
   bool hasTaken = false;                // something was: it cannot be let run on any more without losing that
+  ClosedDoors* doors = nullptr;         // where it ends: nobody is to come in any more
   bool keepsOutside = false;            // connections to the outside are to be kept
   Silence* silence = nullptr;           // where they are
   std::vector<UniqueFd> keptOutside{};  // those that were: they have to end without a word

@@ -49,7 +49,7 @@ ProcessPreview previewWholeProcess(pid_t pid) {
 }
 
 // As collecting will do it, but of processes that run: nothing is taken or changed, and what was found is forgotten.
-void rehearse(const Pod& pod, bool ends, const PathFinder& paths) {
+void rehearse(const Pod& pod, Course course, const PathFinder& paths) {
   std::vector<pid_t> pids = podProcesses(pod);
   std::vector<std::string> shared = unsupportedSharing(pids);
   if (!shared.empty()) throw UnsupportedState(std::move(shared));
@@ -57,7 +57,7 @@ void rehearse(const Pod& pod, bool ends, const PathFinder& paths) {
   for (Process& process : state.processes) process.subreaper = true;  // not to be seen from outside: it may be one
   planBirths(state);
   state.ownAddress = pod.farmIp.s_addr;
-  Course course{.ends = ends, .rehearses = true};
+  course.rehearses = true;
   GhostCollector ghosts(state);
   MemoryCollector memory(state, ghosts);
   FileCollector files({state, memory, ghosts, paths, pod.init, course});
@@ -71,10 +71,10 @@ void rehearse(const Pod& pod, bool ends, const PathFinder& paths) {
 }
 
 // What may pass is given some time to. Descriptors that came and went meanwhile are no reason.
-void rehearseUntilItGoes(const Pod& pod, bool ends, const PathFinder& paths) {
+void rehearseUntilItGoes(const Pod& pod, bool ends, ClosedDoors& doors, const PathFinder& paths) {
   for (int look = 1;; look++) {
     try {
-      return rehearse(pod, ends, paths);
+      return rehearse(pod, {.ends = ends, .doors = &doors}, paths);
     } catch (const UnsupportedState&) {
       if (look == kLooks) throw;
     } catch (const Error& error) {
@@ -95,7 +95,7 @@ std::string joined(const std::vector<std::string>& names) {
 
 UnsupportedState::UnsupportedState(std::vector<std::string> names) : Error("unsupported-state", joined(names)), resources_(std::move(names)) {}
 
-Preview previewTree(const Pod& pod, bool ends) {
+Preview previewTree(const Pod& pod, bool ends, ClosedDoors& doors) {
   std::vector<pid_t> pids = podProcesses(pod);
   std::vector<std::string> names;
   for (pid_t pid : pids)
@@ -110,7 +110,7 @@ Preview previewTree(const Pod& pod, bool ends) {
     preview.processes.emplace(pid, std::move(seen));
     preview.paths.learnWatched(pid);
   }
-  rehearseUntilItGoes(pod, ends, preview.paths);
+  rehearseUntilItGoes(pod, ends, doors, preview.paths);
   return preview;
 }
 

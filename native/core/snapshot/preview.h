@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/pod/pod.h"
+#include "core/snapshot/closed_doors.h"
 #include "core/snapshot/collect_process.h"
 #include "core/snapshot/path_finder.h"
 #include "core/sys/error.h"
@@ -30,9 +31,9 @@ struct Preview {
   PathFinder paths;                           // knows the files that are watched
 };
 
-// Stops nothing. Waits for memory that is still being filled. `ends`: the instance is to go to sleep.
+// Stops nothing. Waits for memory that is still being filled. `ends`: the instance is to go to sleep, and its `doors` are closed.
 // Throws UnsupportedState that names everything in the pod that cannot be saved: found by looking, then by a rehearsal of all that
 // collecting will do. What may be there for a moment only (data on its way, a fork half done) is looked at several times.
-Preview previewTree(const Pod& pod, bool ends);
+Preview previewTree(const Pod& pod, bool ends, ClosedDoors& doors);
 
 }  // namespace appshot

@@ -111,12 +111,14 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   SnapshotResult result;
   PhaseClock clock(result.phases);
   Silence silence(request.silence);
-  Course course{.ends = !request.keepRunning, .keepsOutside = request.keepOutside, .silence = &silence};
+  ClosedDoors doors;
+  Course course{.ends = !request.keepRunning, .doors = &doors, .keepsOutside = request.keepOutside, .silence = &silence};
   // Once something was taken from the instance, a visitor waits until it is back.
   GoOn goOn = [&] { return course.hasTaken || !(request.cancel && request.cancel->load()); };
   if (podProcesses(pod).empty()) throw Error("not-found", "pod " + pod.name + " has no process");
   awaitAccepts(pod, goOn);
-  Preview preview = previewTree(pod, course.ends);
+  Preview preview = previewTree(pod, course.ends, doors);
+  awaitAccepts(pod, goOn);
   PendingDirectory directory(request.imageDir);
   std::optional<BasePages> base = linkBase(request);
   PageWriter pages(request.imageDir + "/pages.bin", base ? base->identity().bytes : 0);
@@ -165,7 +167,9 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
     while (synced.wait_for(std::chrono::milliseconds(1)) != std::future_status::ready)
       if (!goOn()) tree.reset();
     synced.get();
-    go = request.keepRunning || (tree && goOn());
+    // Who was half in when the doors were closed is a visitor like any other.
+    bool visited = course.ends && !course.hasTaken && anybodyWaits(pod.init);
+    go = request.keepRunning || (tree && goOn() && !visited);
     clock.done("sync");
   }
   if (!go) {
@@ -181,6 +185,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   if (!request.keepRunning) {
     beforeEnd();
     silence.letGo();
+    doors.letGo();
     for (const UniqueFd& connection : course.keptOutside) endSilently(connection.get());
     result.keepsAddress = !course.keptOutside.empty();
     tree->kill();

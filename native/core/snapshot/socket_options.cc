@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/snapshot/closed_doors.h"
 #include "core/snapshot/socket_reading.h"
 #include "core/sys/error.h"
 
@@ -117,6 +118,7 @@ void collectFilter(int fd, int descriptor, OpenFile& file) {
   if (count == 0) return;
   std::string code(count * sizeof(sock_filter), '\0');
   if (::getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, code.data(), &count) < 0) return;
+  if (isClosedDoor(code)) return;
   file.options.push_back({SOL_SOCKET, SO_ATTACH_FILTER, code});
   int locked = socketOption(fd, SOL_SOCKET, SO_LOCK_FILTER, 0);
   if (locked) file.options.push_back({SOL_SOCKET, SO_LOCK_FILTER, std::string(reinterpret_cast<char*>(&locked), sizeof locked)});

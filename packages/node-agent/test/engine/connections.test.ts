@@ -1,4 +1,4 @@
-import { waitUntil } from '@appshot/runtime';
+import { FarmError, waitUntil } from '@appshot/runtime';
 import test from 'ava';
 import { openEngine } from '../../src/engine/open-engine.js';
 import { Peer } from './support/peer.js';
@@ -160,6 +160,40 @@ test('a snapshot that is given up leaves connections as they are', async (t) => 
   await peer.hears('2 after');
   peer.leave();
   await engine.stop('cancelled');
+});
+
+test('who gets in while it goes to sleep is answered, before it or after it', async (t) => {
+  const { engine, launch } = await testEngine(t);
+  const { address } = await launch('busy', 'node', echo);
+  // For whose sake it comes back to its address each time.
+  const peers = [new Peer({ address })];
+  peers[0]!.say('knock');
+  await peers[0]!.hears('1 knock');
+  const knocking = setInterval(() => {
+    const peer = new Peer({ address });
+    peers.push(peer);
+    peer.say('knock');
+  }, 7);
+  t.teardown(() => clearInterval(knocking));
+  let slept = 0;
+  for (let round = 0; round < 60 && slept < 8; round += 1) {
+    // While somebody waits to be accepted it does not sleep.
+    const taken = await engine.snapshot('busy', { keepRunning: false }).catch((error: unknown) => {
+      t.is(FarmError.from(error).code, 'unsupported-state');
+      return null;
+    });
+    if (taken === null) continue;
+    slept += 1;
+    t.is((await engine.restore('busy')).address, address);
+  }
+  clearInterval(knocking);
+  await waitUntil(() => Promise.resolve(peers.every((peer) => peer.isIn || peer.isOver)), { withinMs: 40_000, what: 'each to get in or be turned away' });
+  const got = peers.filter((peer) => peer.isIn);
+  for (const peer of got) await peer.hears('1 knock');
+  t.log(`${got.length} of ${peers.length} got in while it slept ${slept} times`);
+  t.true(slept > 0 && got.length > 0);
+  for (const peer of peers) peer.leave();
+  await engine.stop('busy');
 });
 
 /** The program has noticed that all that it was connected to before has gone. */

@@ -10,6 +10,8 @@ export class Peer {
   /** How much has come. */
   bytes = 0;
   isOver = false;
+  /** The connection has been made. */
+  isIn = false;
 
   constructor({ address }: Pick<Running, 'address'>) {
     const [host = '', port = ''] = address.split(':');
@@ -18,6 +20,7 @@ export class Peer {
       this.bytes += chunk.length;
       this.#text = (this.#text + chunk.toString()).slice(-10_000);
     });
+    this.#socket.on('connect', () => { this.isIn = true; });
     this.#socket.on('error', (error: Error) => { this.#error = error.message; });
     this.#socket.on('close', () => { this.isOver = true; });
   }
