@@ -93,3 +93,15 @@ test('inspect tells of each resource its class and why, from the records of the 
   t.deepEqual(of('files'), ['copy-on-write']);
   t.is(found.rules.length, 4);
 });
+
+test('a port that a rule keeps inside is virtualized because of that rule', async (t) => {
+  const { engine, launch } = await cloneFarm(t);
+  await launch('ports', ['node', '-e', 'for (const port of [3001, 9100, 3000]) require("net").createServer().listen(port)'], { rules: 'VIRTUALIZE PORT 9100\n' });
+  await engine.snapshot('ports', { keepRunning: true, image: 'template' });
+  const { resources } = await engine.inspect('template') as unknown as { resources: { type: string; identity: string; class: string; why: string }[] };
+  const of = (port: string) => resources.find(({ type, identity }) => type === 'port' && identity.includes(port));
+  t.is(of(':3000')?.class, 'multiplex');
+  t.like(of(':9100'), { class: 'virtualize' });
+  t.regex(of(':9100')?.why ?? '', /the rule in line 1 says so/);
+  t.notRegex(of(':3001')?.why ?? '', /rule/);
+});
