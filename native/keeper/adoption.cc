@@ -140,6 +140,7 @@ void Keeper::prepareSleepers() {
     if (bytes > kMostBytes) return;
     aftercare.add([this, id] {
       // Templates are cloned; an image that is called as its instance was is one that wakes.
+      if (::access((places.image(id) + "/pages.zst").c_str(), F_OK) == 0) return;  // see prepareArrivals
       bool isSleeper = hasImage(id) && !instances.find(id) && Json::parse(imageMeta(*images.open(id)), nullptr, false).value("aid", "") == id;
       if (isSleeper) prepareArrivals(*this, id, true);
     });

@@ -120,6 +120,8 @@ std::unique_ptr<WakeUnderWay> beginWake(Keeper& keeper, Instance& instance, Stop
 void prepareArrivals(Keeper& keeper, const std::string& image, bool willWake) {
   keeper.aftercare.add([&keeper, image, willWake] {
     if (!keeper.hasImage(image)) return;
+    // As long as a compressed image is open, its pages take disk as they are: it is not opened ahead.
+    if (::access((keeper.places.image(image) + "/pages.zst").c_str(), F_OK) == 0) return;
     if (willWake) keeper.images.prepareWake(image);
     auto opened = keeper.images.open(image);
     keeper.berths.prepare(image, specOfImage(*opened), 1, willWake ? writtenFiles(*opened) : std::vector<std::string>{});

@@ -95,7 +95,7 @@ std::shared_ptr<Image> OpenImages::open(const std::string& id) {
   std::string directory = places_.image(id);
   if (::access(directory.c_str(), F_OK) != 0) throw Error("not-found", "there is no image " + id);
   std::string identity;
-  for (const char* file : {"/image.bin", "/pages.bin", "/base.bin"}) identity += identityOf(directory + file) + " ";
+  for (const char* file : {"/image.bin", "/pages.bin", "/pages.zst", "/base.bin"}) identity += identityOf(directory + file) + " ";
   {
     std::lock_guard lock(mutex_);
     auto known = images_.find(id);

@@ -10,6 +10,11 @@ Connections connectionsOf(const std::string& name) {
   throw Error("bad-request", "'connections' has to be auto, keep or reset, not '" + name + "'");
 }
 
+bool isZstd(const std::string& name) {
+  if (name != "" && name != "none" && name != "zstd") throw Error("bad-request", "'compress' has to be none or zstd, not '" + name + "'");
+  return name == "zstd";
+}
+
 const char* nameOf(Connections connections) {
   switch (connections) {
     case Connections::kAuto: return "auto";

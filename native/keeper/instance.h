@@ -38,6 +38,9 @@ enum class Connections {
 Connections connectionsOf(const std::string& name);
 const char* nameOf(Connections connections);
 
+// Of a wish for compression: "" or "none", or "zstd".
+bool isZstd(const std::string& name);
+
 // What an instance is, apart from its processes: kept with its image, and the same for each clone.
 struct InstanceSpec {
   std::string cwd;
@@ -57,6 +60,7 @@ struct InstanceSpec {
   Identity identity;                     // of the running instance; in an image, of the one that was saved
   unsigned generation = 0;               // how many clonings lie between the launch and this
   Connections connections = Connections::kAuto;
+  bool compress = false;                 // the pages of the images that it sleeps as
 };
 
 enum class InstancePhase { kStarting, kRunning, kSnapshotting, kStopping };

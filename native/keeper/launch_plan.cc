@@ -201,6 +201,7 @@ LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, c
   spec.limits.memoryBytes = static_cast<uint64_t>(fields.number("memoryMb", 0, 1 << 24, 0)) << 20;
   spec.limits.cpus = fields.real("cpus", 0, 4096, 0);
   spec.connections = connectionsOf(fields.text("connections", "auto"));
+  spec.compress = isZstd(fields.text("compress", ""));
   spec.limits.pids = static_cast<unsigned>(fields.number("pids", 1, 100'000, 4096));
   std::string searchPath = fields.text("searchPath", "");
   spec.name = fields.text("name", request.aid);

@@ -33,6 +33,7 @@ struct SnapshotWish {
   std::string aid, image;
   bool keepRunning = false;
   bool isTemplate = false;               // clones will be made of it
+  std::string compress;                  // empty: as the instance was launched, where it goes to sleep
 };
 
 SnapshotWish readWish(const Json& params) {
@@ -42,6 +43,8 @@ SnapshotWish readWish(const Json& params) {
   wish.image = fields.text("image", wish.aid);
   wish.keepRunning = fields.flag("keepRunning", false);
   wish.isTemplate = fields.flag("template", false);
+  wish.compress = fields.text("compress", "");
+  isZstd(wish.compress);
   fields.done();
   checkName(wish.aid, "AID");
   checkName(wish.image, "image");
@@ -112,6 +115,7 @@ class Undertaking {
     request.surroundings = {spec.port, {}, 0, spec.identity.ip};
     for (const ViewBind& bind : spec.binds) request.surroundings.volumes.push_back(bind.at);
     if (!instance_->image.empty() && keeper_.hasImage(instance_->image)) request.wokenFrom = keeper_.places.image(instance_->image);
+    request.compress = wish_.compress.empty() ? instance_->spec.compress && !wish_.keepRunning : isZstd(wish_.compress);
     request.base = earlierImage();
     request.keepOutside = instance_->spec.connections != Connections::kReset;
     request.silence = [this](bool silent) { keeper_.network.silencePod(instance_->pod->number, instance_->pod->farmIp, silent); };

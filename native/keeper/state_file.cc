@@ -45,6 +45,7 @@ Json jsonOf(const InstanceSpec& spec) {
           {"groups", spec.groups},
           {"port", spec.port},
           {"connections", nameOf(spec.connections)},
+          {"compress", spec.compress},
           {"limits", {{"memoryBytes", spec.limits.memoryBytes}, {"cpus", spec.limits.cpus}, {"pids", spec.limits.pids}}},
           {"name", spec.name},
           {"rules", jsonOf(spec.rules)},
@@ -67,6 +68,7 @@ InstanceSpec specOf(const Json& json) {
     spec.groups = json.at("groups").get<std::vector<gid_t>>();
     spec.port = json.at("port");
     spec.connections = connectionsOf(json.at("connections"));
+    spec.compress = json.value("compress", false);
     const Json& limits = json.at("limits");
     spec.limits = {limits.at("memoryBytes"), limits.at("cpus"), limits.at("pids")};
     spec.name = json.at("name");

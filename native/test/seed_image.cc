@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "core/image/compressed_pages.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -73,6 +74,12 @@ void writeSeedImage(const std::string& directory, const State& state, const Page
     pages.append(page.data(), page.size());
   }
   writeImageFile(directory, state, "{\"name\":\"seed\"}", pages, base);
+}
+
+void writeSeedCompressed(const std::string& directory) {
+  PageWriter pages(directory + "/pages.bin");
+  pages.append(std::string(kSeedPages * kPageSize, 'a').data(), kSeedPages * kPageSize);
+  writeImageFile(directory, seedState(), "{}", pages, {}, compressPages(directory, pages.position(), [] { return true; }));
 }
 
 PageBase writeSeedDelta(const std::string& directory) {

@@ -12,6 +12,8 @@ State seedState();
 // Writes it into an empty directory. Its pages.bin has kSeedPages pages.
 inline constexpr uint64_t kSeedPages = 4;
 void writeSeedImage(const std::string& directory, const State& state = seedState(), const PageBase& base = {});
+// The same with its pages compressed.
+void writeSeedCompressed(const std::string& directory);
 // A delta against a seed image that is gone by then, as that of an instance which slept before. Returns what it has of it.
 PageBase writeSeedDelta(const std::string& directory);
 

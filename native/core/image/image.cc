@@ -11,6 +11,7 @@
 
 #include "core/image/check_file.h"
 #include "core/image/codec.h"
+#include "core/image/compressed_pages.h"
 #include "core/image/crc32c.h"
 #include "core/image/template_records.h"
 #include "core/sys/sys.h"
@@ -27,7 +28,7 @@ struct FileHeader {
   uint32_t reserved;
 };
 
-enum RecordType : uint32_t { kEnd = 0, kMeta = 1, kCommon = 2, kProcess = 3, kPages = 4, kBase = 5 };
+enum RecordType : uint32_t { kEnd = 0, kMeta = 1, kCommon = 2, kProcess = 3, kPages = 4, kBase = 5, kCompressed = 6 };
 
 struct RecordHeader {
   uint32_t type;
@@ -85,7 +86,8 @@ uint64_t sizeOf(int fd) {
 
 }  // namespace
 
-void writeImageFile(const std::string& directory, const State& state, const std::string& meta, PageWriter& pages, const PageBase& base) {
+void writeImageFile(const std::string& directory, const State& state, const std::string& meta, PageWriter& pages, const PageBase& base,
+                    const std::vector<uint64_t>& frames) {
   FileHeader header{};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kImageVersion;
@@ -98,6 +100,8 @@ void writeImageFile(const std::string& directory, const State& state, const std:
     appendRecord(bytes, static_cast<RecordType>(kResourceRecord), resource.identity, encodeResource(resource));
   if (base.bytes) appendRecord(bytes, kBase, base.name, encodeBase(base));
   appendRecord(bytes, kPages, std::to_string(pages.position()), asBytes(pages.chunkSums()));
+  if (!frames.empty())
+    appendRecord(bytes, kCompressed, "zstd", std::string(reinterpret_cast<const char*>(frames.data()), frames.size() * sizeof frames[0]));
   appendRecord(bytes, kEnd, "", "");
   std::string path = directory + "/image.bin";
   UniqueFd fd = sysFd("create " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600); });
@@ -105,7 +109,8 @@ void writeImageFile(const std::string& directory, const State& state, const std:
 }
 
 void syncImage(const std::string& directory) {
-  for (const std::string& path : {directory + "/pages.bin", directory + "/image.bin", directory}) {
+  bool isSmall = ::access((directory + "/pages.zst").c_str(), F_OK) == 0;
+  for (const std::string& path : {directory + (isSmall ? "/pages.zst" : "/pages.bin"), directory + "/image.bin", directory}) {
     UniqueFd fd = sysFd("open " + path, [&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
     sys("sync " + path, [&] { return ::fsync(fd.get()); });
   }
@@ -115,18 +120,30 @@ Image::Image(const std::string& directory) : directory_(directory) {
   std::string bytes;
   try {
     bytes = readFile(directory + "/image.bin");
-    std::string path = directory + "/pages.bin";
-    pages_ = sysFd("open " + path, [&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); });
   } catch (const Error& error) {
     if (error.err() == ENOENT || error.err() == ENOTDIR) throw Error("not-found", "there is no image at " + directory, error.err());
     throw;
   }
   readRecords(bytes);
+  openPages();
   uint64_t there = sizeOf(pages_.get());
   if (there != pageBytes_)
     invalid(directory + "/pages.bin has " + std::to_string(there) + " bytes where the image says " + std::to_string(pageBytes_));
   if (base_.bytes) openBase();
   validate();
+}
+
+void Image::openPages() {
+  if (frames_.empty()) {
+    std::string path = directory_ + "/pages.bin";
+    pages_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!pages_.valid()) invalid(path + " is missing");
+    return;
+  }
+  if (base_.bytes) invalid(directory_ + "/image.bin: compressed pages and a base exclude each other");
+  if (frames_.size() != chunkSums_.size() || chunkSums_.size() != (pageBytes_ + kChunkBytes - 1) / kChunkBytes)
+    invalid(directory_ + "/image.bin: the number of compressed chunks is wrong");
+  pages_ = decompressPages(directory_, pageBytes_, frames_);
 }
 
 void Image::openBase() {
@@ -189,6 +206,11 @@ void Image::readRecords(const std::string& bytes) {
       chunkSums_ = asNumbers(content, place);
       pageBytes_ = std::strtoull(name.c_str(), nullptr, 10);
       havePages = true;
+    } else if (record.type == kCompressed) {
+      if (name != "zstd") invalid(place + ": compression '" + name + "' is not known");
+      if (content.empty() || content.size() % sizeof frames_[0]) invalid(place + ": broken table of compressed chunks");
+      frames_.resize(content.size() / sizeof frames_[0]);
+      std::memcpy(frames_.data(), content.data(), content.size());
     } else if (record.type == kBase) {
       base_ = decodeBase(name, content, place);
     } else {

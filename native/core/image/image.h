@@ -22,9 +22,11 @@ namespace appshot {
 
 constexpr uint32_t kImageVersion = 2;
 
-// Writes image.bin into `directory`. Does not sync. `base`: of a delta, whose base.bin stands there.
-void writeImageFile(const std::string& directory, const State& state, const std::string& meta, PageWriter& pages, const PageBase& base = {});
-// Syncs image.bin, pages.bin and the directory.
+// Writes image.bin into `directory`. Does not sync. `base`: of a delta, whose base.bin stands there. `frames`: where a pages.zst stands
+// there, see compressPages.
+void writeImageFile(const std::string& directory, const State& state, const std::string& meta, PageWriter& pages, const PageBase& base = {},
+                    const std::vector<uint64_t>& frames = {});
+// Syncs image.bin, the pages and the directory.
 void syncImage(const std::string& directory);
 
 class Image {
@@ -51,6 +53,7 @@ class Image {
 
  private:
   void readRecords(const std::string& bytes);
+  void openPages();
   void openBase();
   void validate() const;
 
@@ -59,6 +62,7 @@ class Image {
   std::string meta_;
   std::vector<uint32_t> chunkSums_;
   uint64_t pageBytes_ = 0;
+  std::vector<uint64_t> frames_;  // of pages.zst, if that is what there is
   PageBase base_;
   UniqueFd pages_, basePages_;
 };

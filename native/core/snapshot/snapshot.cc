@@ -1,3 +1,4 @@
+#include "core/image/compressed_pages.h"
 #include "core/snapshot/snapshot.h"
 
 #include <fcntl.h>
@@ -85,7 +86,7 @@ void makeTemplateOf(State& state, const SnapshotRequest& request) {
 
 // The pages that the new image can share. None where there is no earlier image, or it has just been replaced.
 std::optional<BasePages> linkBase(const SnapshotRequest& request) {
-  if (!request.base) return std::nullopt;
+  if (!request.base || request.compress) return std::nullopt;
   std::string pages = "/proc/self/fd/" + std::to_string(request.base->baseForDeltaFd()), place = request.imageDir + "/base.bin";
   if (::linkat(AT_FDCWD, pages.c_str(), AT_FDCWD, place.c_str(), AT_SYMLINK_FOLLOW) != 0) return std::nullopt;
   return BasePages(request.base);
@@ -160,7 +161,12 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   if (go) {
     makeTemplateOf(state, request);
     if (!base) ::unlink((request.imageDir + "/base.bin").c_str());
-    writeImageFile(request.imageDir, state, request.meta, pages, base ? base->identity() : PageBase{});
+    std::vector<uint64_t> frames;
+    if (request.compress) {
+      frames = compressPages(request.imageDir, pages.position(), goOn);
+      clock.done("compress");
+    }
+    writeImageFile(request.imageDir, state, request.meta, pages, base ? base->identity() : PageBase{}, frames);
     clock.done("write");
     // Beside us: only this thread may let the tree go, and it has to as soon as a visitor comes.
     std::future<void> synced = std::async(std::launch::async, [&] { syncImage(request.imageDir); });
@@ -179,7 +185,8 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
     return result;
   }
   // Before the end: the keeper moves the directory into its place there.
-  result.bytes = pages.written() + static_cast<uint64_t>(std::filesystem::file_size(request.imageDir + "/image.bin"));
+  uint64_t pageBytes = request.compress ? std::filesystem::file_size(request.imageDir + "/pages.zst") : pages.written();
+  result.bytes = pageBytes + static_cast<uint64_t>(std::filesystem::file_size(request.imageDir + "/image.bin"));
   // Before the image takes its place, which may be that of the one it was woken from.
   if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
   if (!request.keepRunning) {

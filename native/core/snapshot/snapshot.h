@@ -30,6 +30,8 @@ struct SnapshotRequest {
   std::string wokenFrom;
   // The same image, opened: the new one is a delta against it where that saves much. Null: the new one is whole.
   std::shared_ptr<const Image> base;
+  // Its pages are compressed, which makes wakes slower; it is whole then, and no base.
+  bool compress = false;
   // Established connections to the outside are saved, and their peers not told of the end. Then `silence` has to be given, which
   // keeps packets away from the pod and lets them through again.
   bool keepOutside = false;

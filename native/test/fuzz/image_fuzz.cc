@@ -1,6 +1,6 @@
 // Feeds the image reader with broken images: it refuses or accepts, and never crashes.
 //
-// The bits of the first byte say how. 1: checksums are put right first, so that what stands behind them is reached: contents whose
+// The bits of the first byte say how. 8: its pages are compressed. 1: checksums are put right first, so that what stands behind them is reached: contents whose
 // sums are right and whose values are not. 2: the image is a delta. 4: the rest is no image.bin but the working set beside one.
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -49,21 +49,22 @@ void putSumsRight(std::string& bytes) {
 struct Target {
   TemporaryDirectory directory;
   int fd;
-  explicit Target(bool isDelta) {
-    if (isDelta) writeSeedDelta(directory.path());
+  explicit Target(int how) {
+    if (how & 8) writeSeedCompressed(directory.path());
+    else if (how & 2) writeSeedDelta(directory.path());
     else writeSeedImage(directory.path());
     fd = ::open((directory.path() + "/image.bin").c_str(), O_WRONLY | O_CLOEXEC);
   }
 };
 
-const Target& target(bool isDelta) {
-  static const Target whole(false), delta(true);
-  return isDelta ? delta : whole;
+const Target& target(int how) {
+  static const Target whole(0), delta(2), compressed(8);
+  return how & 8 ? compressed : how & 2 ? delta : whole;
 }
 
 // A hint: whatever stands there, reading it gives something or nothing.
 void readAsWorkingSet(const std::string& bytes) {
-  const std::string& directory = target(false).directory.path();
+  const std::string& directory = target(0).directory.path();
   overwrite(directory + "/working-set.bin", bytes);
   readWorkingSet(directory);
 }
@@ -78,7 +79,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     return 0;
   }
   if (data[0] & 1) putSumsRight(bytes);
-  const auto& [directory, fd] = target(data[0] & 2);
+  const auto& [directory, fd] = target(data[0]);
   if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) std::abort();
   try {
     Image image(directory.path());
@@ -94,8 +95,8 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   if (*argc != 3 || std::strcmp((*argv)[1], "--seeds") != 0) return 0;
   std::string to = (*argv)[2];
   ::mkdir(to.c_str(), 0755);
-  for (char how : {0, 1, 2, 3}) {
-    std::string image = readFile(target(how & 2).directory.path() + "/image.bin");
+  for (char how : {0, 1, 2, 3, 8, 9}) {
+    std::string image = readFile(target(how).directory.path() + "/image.bin");
     overwrite(to + "/seed-" + std::to_string(how), how + image);
   }
   std::exit(0);

@@ -1,4 +1,4 @@
-import type { Engine, EngineEvent, EngineSettings, ImageRow, InstanceRow, LaunchSpec, ProcessRow, ResourceIdQuery, ResourceIdRow, Running, SnapshotTaken } from './engine.js';
+import type { Compression, Engine, EngineEvent, EngineSettings, ImageRow, InstanceRow, LaunchSpec, ProcessRow, ResourceIdQuery, ResourceIdRow, Running, SnapshotTaken } from './engine.js';
 import { KeeperLink } from './keeper-link.js';
 
 /** The engine over a connection to its keeper. */
@@ -18,7 +18,7 @@ export class KeeperEngine implements Engine {
     return this.#link.call('launch', { ...spec, searchPath: process.env['PATH'] ?? '' });
   }
 
-  snapshot(aid: string, options: { keepRunning: boolean; image?: string; template?: boolean }): Promise<SnapshotTaken> {
+  snapshot(aid: string, options: { keepRunning: boolean; image?: string; template?: boolean; compress?: Compression }): Promise<SnapshotTaken> {
     return this.#link.call('snapshot', { aid, ...options });
   }
 

@@ -1,12 +1,14 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { Compression } from '../engine/engine.js';
 import { bytesForPeople, phasesForPeople, print } from './print.js';
 import { commonCommand, type CommonOptions, withEngine } from './with-engine.js';
 
 export function addImageCommands(program: Command): void {
   commonCommand(program, 'snapshot <aid>', 'Save an instance as an image; it ends when the image is safe.')
     .option('--keep-running', 'let it run on')
-    .action(async (aid: string, options: CommonOptions & { readonly keepRunning?: true }) => {
-      const taken = await withEngine(options, `saving ${aid}`, (engine) => engine.snapshot(aid, { keepRunning: options.keepRunning === true }));
+    .addOption(new Option('--compress <how>', 'the memory in the image: less disk, slower wakes').choices(['none', 'zstd']).default('none'))
+    .action(async (aid: string, options: CommonOptions & { readonly keepRunning?: true; readonly compress: Compression }) => {
+      const taken = await withEngine(options, `saving ${aid}`, (engine) => engine.snapshot(aid, { keepRunning: options.keepRunning === true, compress: options.compress }));
       print({ aid, ...taken }, options, () =>
         `${aid} is saved: ${bytesForPeople(taken.bytes)}, stopped for ${taken.stoppedMs.toFixed(1)} ms (${phasesForPeople(taken.phases)})`);
     });

@@ -1,4 +1,4 @@
-import { copyFile, open, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { waitUntil } from '@appshot/runtime';
 import test from 'ava';
@@ -62,4 +62,29 @@ test('a base that is altered or missing is refused by name', async (t) => {
   t.regex(await visit(await engine.restore('second')), /^visit 1/);
   await rm(aside);
   await rm(`${aside}.original`);
+});
+
+test('a compressed image is smaller, wakes with all it had, and the next one is whole again', async (t) => {
+  const { dir, engine, launch } = await testEngine(t);
+  const files = async (): Promise<string[]> => (await readdir(path.join(dir, 'images/packed'))).filter((name) => /^(pages|base)/.test(name)).sort();
+  await launch('packed', 'node', { env: { BALLAST_MB: '30' } });
+  const whole = await engine.snapshot('packed', { keepRunning: false });
+  t.regex(await visit(await engine.restore('packed')), /^visit 1 .*ballast 30/);
+  const packed = await engine.snapshot('packed', { keepRunning: false, compress: 'zstd' });
+  t.true(packed.bytes < whole.bytes * 0.7, `${packed.bytes} of ${whole.bytes}`);
+  t.deepEqual(await files(), ['pages.zst']);
+  t.regex(await visit(await engine.restore('packed')), /^visit 2 .*ballast 30/);
+  await engine.snapshot('packed', { keepRunning: false });
+  t.deepEqual(await files(), ['pages.bin']);
+  t.regex(await visit(await engine.restore('packed')), /^visit 3 .*ballast 30/);
+});
+
+test('an app that asks for compressed images sleeps in them', async (t) => {
+  const { dir, engine, launch } = await testEngine(t);
+  await launch('asks', 'c', { compress: 'zstd' });
+  for (const visits of [1, 2]) {
+    await engine.snapshot('asks', { keepRunning: false });
+    t.true((await readdir(path.join(dir, 'images/asks'))).includes('pages.zst'));
+    t.is(await visit(await engine.restore('asks')), `visit ${visits}`);
+  }
 });
