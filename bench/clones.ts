@@ -10,6 +10,7 @@ import { firstReply, firstReplyOfStarting } from './support/first-reply.js';
 import { engineMemory } from './support/farm-memory.js';
 import { privateMemory } from './support/private-memory.js';
 import { Measurements, type Row } from './support/rows.js';
+import { WarmClient } from './support/warm-client.js';
 
 const rounds = 30;
 /** Between two operations: the engine makes in advance what the next clone will want. */
@@ -21,6 +22,8 @@ const addresses = Array.from({ length: 1_000 }, (_, n) => `10.231.${n >> 8}.${n 
 
 type Add = (metric: string, value: number, unit?: string) => void;
 
+interface Measuring { readonly engine: Engine; readonly client: WarmClient; readonly aid: string; readonly add: Add }
+
 /**
  * A clone of each kind of program, beside its own cold start, a warm request, and a parked one; everything in turn.
  * @param only measures those with this in their names
@@ -29,12 +32,12 @@ export async function clones(only = ''): Promise<Row[]> {
   const measurements = new Measurements();
   for (const site of cloneSites.filter(({ name }) => name.includes(only))) {
     process.stderr.write(`bench: ${site.name}\n`);
-    await withTemplate(site, async (engine) => {
+    await withTemplate(site, async (engine, _dir, client) => {
       const add = addTo(measurements, `clone, ${site.name}`);
       for (let round = 0; round < rounds; round += 1) {
         await measureCold(site, add);
-        await measureClone(engine, `c-${round}`, add);
-        await measureParked(engine, `p-${round}`, add);
+        await measureClone({ engine, client, add, aid: `c-${round}` });
+        await measureParked({ engine, client, add, aid: `p-${round}` });
       }
     });
   }
@@ -46,11 +49,11 @@ export async function manyLive(): Promise<Row[]> {
   const measurements = new Measurements();
   const [site] = cloneSites;
   if (site === undefined) return [];
-  await withTemplate(site, async (engine) => {
+  await withTemplate(site, async (engine, _dir, client) => {
     for (let made = 0; made < live; made += 1) await visitNew(engine, `live-${made}`);
     await pause(2_000);
     const add = addTo(measurements, `clone, node, ${live} live`);
-    for (let round = 0; round < rounds; round += 1) await measureClone(engine, `c-${round}`, add);
+    for (let round = 0; round < rounds; round += 1) await measureClone({ engine, client, add, aid: `c-${round}` });
   });
   return measurements.rows();
 }
@@ -79,7 +82,7 @@ export async function yardsticks(): Promise<Row[]> {
   const run = promisify(execFile);
   for (let round = 0; round < rounds; round += 1) {
     const startedAt = performance.now();
-    await run(process.execPath, ['-e', '0']);
+    await run(process.execPath, ['-e', '0'], { env: {} });
     addTo(measurements, 'yardstick')('exec of node -e 0', performance.now() - startedAt);
   }
   for (const megabytes of [10, 64]) {
@@ -132,10 +135,11 @@ const addTo = (measurements: Measurements, name: string): Add =>
   (metric, value, unit = 'ms') => measurements.add({ case: name, metric, unit }, value);
 
 /** Runs `work` with the site's template resident, and ends everything after it. */
-async function withTemplate(site: CloneSite, work: (engine: Engine, dir: string) => Promise<void>): Promise<void> {
+async function withTemplate(site: CloneSite, work: (engine: Engine, dir: string, client: WarmClient) => Promise<void>): Promise<void> {
   const top = await mkdtemp(`${tmpdir()}/appshot-bench-`);
   const dir = `${top}/engine`;
   const engine = await openEngine({ dir });
+  const client = await new WarmClient().start();
   try {
     await engine.configure({ addresses, podsReady });
     const running = await engine.launch({
@@ -144,8 +148,9 @@ async function withTemplate(site: CloneSite, work: (engine: Engine, dir: string)
     await firstReply(endpointOf(running));
     await engine.snapshot('site', { keepRunning: true, image: 'template' });
     await engine.warm('template', true);
-    await work(engine, dir);
+    await work(engine, dir, client);
   } finally {
+    await client.close();
     for (const { aid } of (await engine.list()).running) await engine.stop(aid).catch(() => undefined);
     await engine.close();
     await rm(top, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
@@ -171,7 +176,7 @@ async function measureCold(site: CloneSite, add: Add): Promise<void> {
   const cwd = await mkdtemp(`${tmpdir()}/appshot-bench-cold-`);
   await cp(site.cwd, cwd, { recursive: true });
   const startedAt = performance.now();
-  const child = spawn(program, args, { cwd, env: { ...process.env, ...site.env }, stdio: 'ignore' });
+  const child = spawn(program, args, { cwd, env: { PATH: process.env.PATH ?? '', ...site.env }, stdio: 'ignore' });
   const ended = new Promise((resolve) => child.once('exit', resolve));
   await firstReplyOfStarting({ ip: '127.0.0.1', port: 3000 });
   add('cold start, spawn to first 200', performance.now() - startedAt);
@@ -181,7 +186,8 @@ async function measureCold(site: CloneSite, add: Add): Promise<void> {
   await rm(cwd, { recursive: true, force: true });
 }
 
-async function measureClone(engine: Engine, aid: string, add: Add): Promise<void> {
+async function measureClone({ engine, client, aid, add }: Measuring): Promise<void> {
+  await client.warm();
   const startedAt = performance.now();
   const [clone] = await engine.clone('template', [aid]);
   if (clone === undefined) throw new Error('the engine made no clone');
@@ -200,10 +206,11 @@ async function measureClone(engine: Engine, aid: string, add: Add): Promise<void
   await pause(settleMs);
 }
 
-async function measureParked(engine: Engine, aid: string, add: Add): Promise<void> {
+async function measureParked({ engine, client, aid, add }: Measuring): Promise<void> {
   const [parked] = await engine.clone('template', [aid], { parked: true });
   await pause(settleMs);
   add('private memory, clone that has not served yet', await privateMemory(parked?.pid ?? 0) / 1e6, 'MB');
+  await client.warm();
   const startedAt = performance.now();
   const running = await engine.unpark(aid);
   const madeAt = performance.now();

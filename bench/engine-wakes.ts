@@ -7,6 +7,7 @@ import type { Engine } from '../packages/node-agent/dist/engine/engine.js';
 import { openEngine } from '../packages/node-agent/dist/engine/open-engine.js';
 import { criuWakes } from './support/criu.js';
 import { Measurements, type Row } from './support/rows.js';
+import { WarmClient } from './support/warm-client.js';
 import { type Endpoint, insidePort, type Sleeper, sleepers, startSleeper } from './support/sleepers.js';
 
 const rounds = 30, coldRounds = 8, freshRounds = 8, criuRounds = 8;
@@ -32,6 +33,7 @@ async function measureSleeper(sleeper: Sleeper, measurements: Measurements): Pro
   const add = (metric: string, took: number): void => measurements.add({ case: sleeper.name, metric, unit: 'ms' }, took);
   const dir = await mkdtemp(`${tmpdir()}/appshot-bench-`);
   const engine = await openEngine({ dir });
+  const client = await new WarmClient().start();
   try {
     for (let round = 0; round < freshRounds; round += 1) {
       const fresh = await startSleeper(sleeper);
@@ -46,6 +48,7 @@ async function measureSleeper(sleeper: Sleeper, measurements: Measurements): Pro
       await pause(settleMs);
       const isCold = round >= rounds;
       if (isCold) await dropFromPageCache(`${dir}/images/site`);
+      await client.warm();
       const woken = await wakeOnce(engine, sleeper);
       if (round < 0) continue;
       if (isCold) {
@@ -57,6 +60,7 @@ async function measureSleeper(sleeper: Sleeper, measurements: Measurements): Pro
       for (const [phase, took] of Object.entries(woken.phases)) add(`wake: ${phase}`, took);
     }
   } finally {
+    await client.close();
     await engine.stop('site').catch(() => undefined);
     await engine.close();
     await rm(dir, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });

@@ -7,6 +7,7 @@ import { heaps, largeHeap, siteDirectory, startFresh, type Heap } from './suppor
 import { firstReply } from './support/first-reply.js';
 import { privateMemory } from './support/private-memory.js';
 import { Measurements, type Row } from './support/rows.js';
+import { WarmClient } from './support/warm-client.js';
 
 const rounds = 30;
 const largeRounds = 8;
@@ -29,6 +30,7 @@ export async function engine(only = ''): Promise<Row[]> {
 async function measureSite({ site, rounds }: { site: Heap; rounds: number }, measurements: Measurements): Promise<void> {
   const dir = await mkdtemp(`${tmpdir()}/appshot-bench-`);
   const keeper = await openEngine({ dir });
+  const client = await new WarmClient().start();
   try {
     const running = await launch(keeper, site);
     await firstReply(endpointOf(running));
@@ -36,10 +38,12 @@ async function measureSite({ site, rounds }: { site: Heap; rounds: number }, mea
     await keeper.warm('template', true);
     for (let round = 0; round < rounds; round += 1) {
       await measureColdStart(site, measurements);
+      await client.warm();
       await measureClone({ keeper, site, aid: `clone-${round}` }, measurements);
-      await measureSleepAndWake(keeper, site, measurements);
+      await measureSleepAndWake({ keeper, site, client }, measurements);
     }
   } finally {
+    await client.close();
     await keeper.stop('site').catch(() => undefined);
     await keeper.close();
     await rm(dir, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
@@ -78,11 +82,12 @@ async function measureClone({ keeper, site: { name }, aid }: { keeper: Engine; s
   await pause(settleMs);
 }
 
-async function measureSleepAndWake(keeper: Engine, { name }: Heap, measurements: Measurements): Promise<void> {
+async function measureSleepAndWake({ keeper, site: { name }, client }: { keeper: Engine; site: Heap; client: WarmClient }, measurements: Measurements): Promise<void> {
   const taken = await keeper.snapshot('site', { keepRunning: false });
   measurements.add({ case: name, metric: 'snapshot: stopped', unit: 'ms' }, taken.stoppedMs);
   measurements.add({ case: name, metric: 'snapshot: written after ten requests', unit: 'MB' }, taken.bytes / 1e6);
   await pause(settleMs);
+  await client.warm();
   const startedAt = performance.now();
   const woken = await keeper.restore('site');
   const endpoint = endpointOf(woken);
