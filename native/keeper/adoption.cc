@@ -108,6 +108,8 @@ void Keeper::claimImages() {
 }
 
 void Keeper::adoptOrSweep() {
+  // First: an instance that turns out to have ended gives up its layers at once, and its image has them, too.
+  claimImages();
   for (const auto& id : listDirectory(places.berths())) janitor.remove(places.berth(id));
   for (const auto& aid : listDirectory(places.instances())) {
     if (adopt(aid)) continue;
@@ -116,7 +118,6 @@ void Keeper::adoptOrSweep() {
     if (!hasImage(aid)) janitor.remove(places.instance(aid));
   }
   sweepPods();
-  claimImages();
   layers.sweep();
 }
 
