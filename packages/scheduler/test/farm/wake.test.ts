@@ -124,6 +124,7 @@ test('an app that cannot be saved runs on, and the reason is named', async (t) =
   await farm.gateway.visit('shop');
   const failed = await farm.waitForEvent('failed', (event) => event.because.includes('runs on'));
   t.like(failed, { facts: { code: 'unsupported-state', resources: ['fd 12'] } });
+  await waitUntil(() => farm.gateway.routes.get('shop')?.instances.some((one) => one.state === 'ready'), { what: 'the gateway to hear of it' });
   t.is((await farm.gateway.visit('shop')).woken, null);
   t.is((await farm.api('POST', '/sleep', { target: 'shop' })).status, 422);
   await farm.settled('shop', ['ready']);
