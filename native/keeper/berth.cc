@@ -57,7 +57,8 @@ void copyLook(const std::string& from, const std::string& to) {
 
 void makeInside(Berth& berth, const InstanceSpec& spec, BaseViews& bases, const LayerStore& layers, const std::string& directory) {
   makeDirectory(directory);
-  makeDirectory(directory + "/work");
+  std::string work = directory + "/work";
+  makeDirectory(work);
   makeDirectory(directory + "/self");
   sys("open " + directory + "/self", [&] { return ::chmod((directory + "/self").c_str(), 0755); });
   // The log belongs to the application's user, so that a program may open /dev/stdout again.
@@ -72,7 +73,7 @@ void makeInside(Berth& berth, const InstanceSpec& spec, BaseViews& bases, const 
     for (const auto& id : spec.layers) tree.lowers.push_back(isRoot ? layers.rootOf(id) : layers.cwdOf(id));
     tree.lowers.insert(tree.lowers.end(), base->lowers.begin(), base->lowers.end());
     tree.upper = isRoot ? layers.rootOf(berth.id) : layers.cwdOf(berth.id);
-    tree.work = directory + "/work/" + kind;
+    tree.work = work + "/" + kind;
     makeDirectory(tree.work);
     copyLook(tree.lowers.front(), tree.upper);
     berth.trees.push_back(std::move(tree));

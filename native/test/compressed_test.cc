@@ -10,20 +10,6 @@
 
 using namespace appshot;
 
-namespace {
-
-std::string refusal(const std::string& directory) {
-  try {
-    Image(directory).verifyPages();
-    return "";
-  } catch (const Error& error) {
-    CHECK(error.code() == "image-invalid");
-    return error.what();
-  }
-}
-
-}  // namespace
-
 TEST_CASE("compressed pages are read as they were, and no file of theirs is left") {
   TemporaryDirectory directory;
   writeSeedCompressed(directory.path());
@@ -42,7 +28,7 @@ TEST_CASE("compressed pages that are cut off, altered, longer or missing are ref
   std::string path = directory.path() + "/pages.zst", whole = readFile(path);
   for (size_t length = 0; length < whole.size(); length++) {
     overwrite(path, whole.substr(0, length));
-    REQUIRE(refusal(directory.path()).find("pages.zst ends in the middle") != std::string::npos);
+    REQUIRE(pagesRefusal(directory.path()).find("pages.zst ends in the middle") != std::string::npos);
   }
   size_t refused = 0;
   for (size_t at = 0; at < whole.size(); at++) {
@@ -50,16 +36,16 @@ TEST_CASE("compressed pages that are cut off, altered, longer or missing are ref
     changed[at] = static_cast<char>(changed[at] ^ 0x55);
     overwrite(path, changed);
     // A bit that the format does not use changes nothing of the pages.
-    std::string why = refusal(directory.path());
+    std::string why = pagesRefusal(directory.path());
     if (why.empty()) continue;
     refused++;
     REQUIRE(why.find("chunk 0") != std::string::npos);
   }
   CHECK(refused * 2 > whole.size());
   overwrite(path, whole + "x");
-  CHECK(refusal(directory.path()).find("something behind the last chunk") != std::string::npos);
+  CHECK(pagesRefusal(directory.path()).find("something behind the last chunk") != std::string::npos);
   overwrite(path, whole);
-  CHECK(refusal(directory.path()).empty());
+  CHECK(pagesRefusal(directory.path()).empty());
   std::filesystem::remove(path);
-  CHECK(refusal(directory.path()).find("pages.zst is missing") != std::string::npos);
+  CHECK(pagesRefusal(directory.path()).find("pages.zst is missing") != std::string::npos);
 }

@@ -16,16 +16,6 @@ using namespace appshot;
 
 namespace {
 
-std::string refusal(const std::string& directory) {
-  try {
-    Image(directory).verifyPages();
-    return "";
-  } catch (const Error& error) {
-    CHECK(error.code() == "image-invalid");
-    return error.what();
-  }
-}
-
 bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 // Memory of one process in which every page is filled with one letter.
@@ -49,7 +39,7 @@ std::string describe(const std::vector<PageRun>& runs) {
 TEST_CASE("a delta is read with its base, which outlives the image that had it first") {
   TemporaryDirectory directory;
   PageBase base = writeSeedDelta(directory.path());
-  CHECK(refusal(directory.path()) == "");
+  CHECK(pagesRefusal(directory.path()) == "");
   Image image(directory.path());
   CHECK(image.base().bytes == kSeedPages * kPageSize);
   CHECK(image.pageBytes() == 2 * kSeedPages * kPageSize);
@@ -65,11 +55,11 @@ TEST_CASE("a base that is missing, cut off or altered is refused by name") {
   auto altered = whole;
   altered[5000]++;
   overwrite(path, altered);
-  CHECK(contains(refusal(directory.path()), "base.bin (the pages first saved with image 'first'): the checksum of chunk 0"));
+  CHECK(contains(pagesRefusal(directory.path()), "base.bin (the pages first saved with image 'first'): the checksum of chunk 0"));
   overwrite(path, whole.substr(4096));
-  CHECK(contains(refusal(directory.path()), "base.bin (the pages first saved with image 'first') has 12288 bytes where the image says 16384"));
+  CHECK(contains(pagesRefusal(directory.path()), "base.bin (the pages first saved with image 'first') has 12288 bytes where the image says 16384"));
   std::filesystem::remove(path);
-  CHECK(contains(refusal(directory.path()), "base.bin (the pages first saved with image 'first') is missing"));
+  CHECK(contains(pagesRefusal(directory.path()), "base.bin (the pages first saved with image 'first') is missing"));
 }
 
 TEST_CASE("a page run across the end of the base is refused") {
@@ -80,7 +70,7 @@ TEST_CASE("a page run across the end of the base is refused") {
   State state = seedState();
   state.processes[0].runs[0].position = base.bytes - kPageSize;
   writeSeedImage(directory.path(), state, base);
-  CHECK(contains(refusal(directory.path()), "across the end of the base"));
+  CHECK(contains(pagesRefusal(directory.path()), "across the end of the base"));
 }
 
 TEST_CASE("a delta of a delta has the base of the first") {

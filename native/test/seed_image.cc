@@ -95,6 +95,16 @@ PageBase writeSeedDelta(const std::string& directory) {
   return base;
 }
 
+std::string pagesRefusal(const std::string& directory) {
+  try {
+    Image(directory).verifyPages();
+    return "";
+  } catch (const Error& error) {
+    if (error.code() != "image-invalid") throw;
+    return error.what();
+  }
+}
+
 void overwrite(const std::string& path, const std::string& bytes) {
   UniqueFd fd = sysFd("open " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600); });
   writeAll(fd.get(), bytes.data(), bytes.size(), "write " + path);

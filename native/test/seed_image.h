@@ -17,6 +17,9 @@ void writeSeedCompressed(const std::string& directory);
 // A delta against a seed image that is gone by then, as that of an instance which slept before. Returns what it has of it.
 PageBase writeSeedDelta(const std::string& directory);
 
+// Why the image's pages are refused as `image-invalid`; empty where they are not.
+std::string pagesRefusal(const std::string& directory);
+
 // Gives a file these contents. Not by O_TRUNC, after which ext4 writes to the disk when the file is closed.
 void overwrite(const std::string& path, const std::string& bytes);
 

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "core/fill/filler_message.h"
+#include "core/sys/send_descriptors.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -46,41 +47,18 @@ UniqueFd spawnFiller() {
   return mine;
 }
 
-// One datagram with descriptors, which the sender keeps.
-struct Parcel {
-  const void* bytes;
-  size_t size;
-  std::vector<int> fds;
-
-  ssize_t sendTo(int socket) const {
-    iovec vector{const_cast<void*>(bytes), size};
-    alignas(cmsghdr) char control[CMSG_SPACE(kFillDescriptors * sizeof(int))]{};
-    msghdr header{};
-    header.msg_iov = &vector;
-    header.msg_iovlen = 1;
-    header.msg_control = control;
-    header.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-    cmsghdr* part = CMSG_FIRSTHDR(&header);
-    part->cmsg_level = SOL_SOCKET;
-    part->cmsg_type = SCM_RIGHTS;
-    part->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-    std::memcpy(CMSG_DATA(part), fds.data(), fds.size() * sizeof(int));
-    return ::sendmsg(socket, &header, MSG_NOSIGNAL);
-  }
-};
-
 void sendOrder(const FillOrder& order, int fate) {
   if (order.imageDir.size() >= sizeof FillMessage::imageDir) throw Error("internal", "the path of the image is too long: " + order.imageDir);
   FillMessage message;
   message.pageBytes = order.pageBytes;
   message.baseBytes = order.baseBytes;
   std::memcpy(message.imageDir, order.imageDir.c_str(), order.imageDir.size());
-  Parcel parcel{&message, sizeof message, {order.pagesFd, order.plansFd, fate, order.userfaultfds.get(), order.baseBytes ? order.baseFd : order.pagesFd}};
+  std::vector<int> fds{order.pagesFd, order.plansFd, fate, order.userfaultfds.get(), order.baseBytes ? order.baseFd : order.pagesFd};
   std::lock_guard lock(mutex);
   if (!fillerSocket.valid()) fillerSocket = spawnFiller();
-  if (parcel.sendTo(fillerSocket.get()) >= 0) return;
+  if (sendDescriptors(fillerSocket.get(), &message, sizeof message, fds) >= 0) return;
   fillerSocket = spawnFiller();  // it was killed: a new one
-  sys("hand missing memory to the filler", [&] { return parcel.sendTo(fillerSocket.get()); });
+  sys("hand missing memory to the filler", [&] { return sendDescriptors(fillerSocket.get(), &message, sizeof message, fds); });
 }
 
 // Whether a message is on its way to the init: what the other end has not received yet.
@@ -102,8 +80,7 @@ void startFilling(FillOrder order, const Pod& pod) {
   sys("make a pipe", [&] { return ::pipe2(ends, O_CLOEXEC); });
   UniqueFd reader(ends[0]), writer(ends[1]);
   // The init first: should anything fail from here on, it hears of the pipe's end.
-  Parcel toInit{"", 1, {order.duplicates.get(), reader.get()}};
-  sys("hand duplicates to the pod's init", [&] { return toInit.sendTo(pod.control.get()); });
+  sys("hand duplicates to the pod's init", [&] { return sendDescriptors(pod.control.get(), "", 1, {order.duplicates.get(), reader.get()}); });
   sendOrder(order, writer.get());
 }
 

@@ -19,6 +19,7 @@
 
 #include "core/restore/births.h"
 #include "core/sys/proc.h"
+#include "core/sys/send_descriptors.h"
 #include "core/sys/sys.h"
 
 extern "C" {
@@ -78,22 +79,10 @@ pid_t CommandSocket::send(Command command, const Descriptors& descriptors) {
   if (fds.size() > APPSHOT_MAX_FDS) throw Error("internal", "too many cgroup hierarchies");
   command.fdCount = static_cast<uint32_t>(fds.size());
   command.v1Count = static_cast<uint32_t>(descriptors.v1.size());
-  iovec vector{&command, sizeof command};
-  alignas(cmsghdr) char control[CMSG_SPACE(APPSHOT_MAX_FDS * sizeof(int))]{};
-  msghdr message{};
-  message.msg_iov = &vector;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-  std::memcpy(CMSG_DATA(header), fds.data(), fds.size() * sizeof(int));
   Answer answer{};
   {
     std::lock_guard lock(mutex_);
-    sys("ask for a new process", [&] { return ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL); });
+    sys("ask for a new process", [&] { return sendDescriptors(socket_.get(), &command, sizeof command, fds); });
     ssize_t n = sys("hear of a new process", [&] { return ::recv(socket_.get(), &answer, sizeof answer, 0); });
     if (n != sizeof answer) throw Error("internal", "the process that makes new processes is gone");
   }

@@ -5,13 +5,13 @@ VICTIM(deleted_directories)
 static int directory;
 
 static void setup(void) {
-  MUST(mkdir("/tmp/work", 0755));
-  MUST(mkdir("/tmp/work/deeper", 0755));
+  MUST(mkdir("/tmp/left", 0755));
+  MUST(mkdir("/tmp/left/deeper", 0755));
   MUST(mkdir("/tmp/opened", 0700));
   directory = MUST(open("/tmp/opened", O_RDONLY | O_DIRECTORY));
-  MUST(chdir("/tmp/work/deeper"));
-  MUST(rmdir("/tmp/work/deeper"));
-  MUST(rmdir("/tmp/work"));
+  MUST(chdir("/tmp/left/deeper"));
+  MUST(rmdir("/tmp/left/deeper"));
+  MUST(rmdir("/tmp/left"));
   MUST(rmdir("/tmp/opened"));
 }
 
