@@ -41,6 +41,8 @@ export const GatewayConfig = z.strictObject({
   // ---- holding ------------------------------------------------------------------------------------------------------
   /** Requests that wait for one site; further ones get 503. How long they wait is the route's `holdMs`. */
   maxHeld: count(2_000),
+  /** How long the agent where a site sleeps may take to wake it by its own decision before a scheduler is asked. */
+  agentDecidesWithinMs: ms(25),
   /** A wake that is not answered for so long is asked for again: the scheduler that had it may have died. Joined there. */
   wakeAskAgainMs: ms(3_000),
   /** Pauses between asking when nobody can be asked, growing from the first to the second. */

@@ -43,6 +43,7 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
       path.woken(site, { aid, epoch, how, phases }, callMs);
       site.woken(aid, { epoch, endpoint }, performance.now());
     },
+    wokenByAgent: (site, tookMs) => path.wokenByAgent(site, tookMs),
     refused: (site, refusal) => path.cannotWake(site, refusal),
   } });
   const ledger = new Ledger(reporter);

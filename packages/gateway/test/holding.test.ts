@@ -1,4 +1,4 @@
-import { instanceRestored, type Route, type WakeReply } from '@appshot/protocol';
+import { instanceRestored, type Route, visitorCame, type WakeReply } from '@appshot/protocol';
 import { waitUntil } from '@appshot/runtime';
 import test from 'ava';
 import { visit } from './support/client.js';
@@ -73,6 +73,31 @@ test('visitors go to an instance that its agent says is back, before anybody has
   await farm.become(aid, 'draining', 'ready', upstream.endpoint);
   farm.bus.publish(instanceRestored, { how: 'restore', node: 'n1', app, aid, epoch: 2, endpoint: { ip: '127.0.0.1', port: 1 }, phases: {} });
   t.is((await visit(gateway, host)).text, 'back', 'an agent\'s word of the past counts no more');
+});
+
+test('a site that its own agent wakes is asked of no scheduler; one whose agent says nothing is', async (t) => {
+  const upstream = await sites.upstream((_incoming, response) => void response.end('back'));
+  const { app, host } = await farm.deploy();
+  const aid = await farm.instance(app, 'asleep');
+  // Started now: it knows the site and that it sleeps.
+  const patient = await farm.gateway({ agentDecidesWithinMs: 30_000 });
+  const came = await farm.bus.subscribe(visitorCame, async (visitor) => {
+    if (visitor.aid !== aid) return;
+    const epoch = await farm.become(aid, 'asleep', 'restoring');
+    farm.bus.publish(instanceRestored, { how: 'restore', node: 'n1', app, aid, epoch, endpoint: upstream.endpoint, phases: { decide: 0.2, fill: 1.5 } });
+    await farm.become(aid, 'restoring', 'ready', upstream.endpoint);
+  });
+  t.is((await visit(patient, host)).text, 'back');
+  t.is(wakesOf(app), 0);
+  await came.stop();
+  t.true((await patient.metrics.registry.metrics()).split('\n').some((line) => ['appshot_gateway_wake_seconds_count', `app="${app}"`, 'phase="fill"'].every((part) => line.includes(part))));
+
+  const silent = await farm.deploy();
+  await farm.instance(silent.app, 'asleep');
+  await sites.known(silent.host);
+  answers[silent.app] = () => ({ kind: 'refused', because: 'asked', retryAfterS: 1 });
+  t.is((await visit(gateway, silent.host)).status, 503);
+  t.is(wakesOf(silent.app), 1);
 });
 
 test('a wake\'s answer is used before the route feed has it, and its time and phases are told', async (t) => {

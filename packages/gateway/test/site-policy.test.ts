@@ -47,7 +47,7 @@ test('who sleeps is only named when a wake can mean nobody else', (t) => {
   const sleeperOf = (...states: InstanceState[]): string | undefined => {
     const instances = states.map((state, index) => ({ aid: `aid-${index}`, state, epoch: (epoch += 1), version: 1 }));
     site.apply({ app: 'shop', hosts: [], exposed: [], concurrency: 1, holdMs: 1, instances, trial: null }, 0);
-    return site.sleeper;
+    return site.sleeper?.aid;
   };
   let epoch = 0;
   t.is(sleeperOf(), undefined);

@@ -66,8 +66,8 @@ export type Traffic = z.infer<typeof Traffic>;
 export const traffic = { subject: 'appshot.traffic', body: Traffic } satisfies Notice<typeof Traffic>;
 
 /**
- * A visitor came to a site of which this instance sleeps: the gateway says so when it asks a scheduler for it, to every agent. The one
- * that has the image begins to fill memory while the scheduler decides; nothing runs, or stays, without the scheduler's call.
+ * A visitor came to a site of which this instance sleeps: the gateway says so to every agent before it asks a scheduler. The one that has
+ * the image begins to fill memory, and where it has room enough it claims the wake by itself; nothing runs without a claimed epoch.
  */
 export const VisitorCame = z.object({ app: AppName, aid: Aid });
 export type VisitorCame = z.infer<typeof VisitorCame>;
@@ -165,6 +165,11 @@ export const agentCalls = (node: string): typeof callsByVerb =>
 export const InstanceRestored = z.object({ how: z.enum(['restore', 'unpark']), node: RoleId, app: AppName, aid: Aid, epoch: Epoch, endpoint: Endpoint, phases: Phases });
 export type InstanceRestored = z.infer<typeof InstanceRestored>;
 export const instanceRestored = { subject: 'appshot.instance-restored', body: InstanceRestored } satisfies Notice<typeof InstanceRestored>;
+
+/** An agent has decided a wake by itself, and recorded it; a scheduler writes the history. Queue group `scheduler`. */
+export const NodeWoke = z.object({ node: RoleId, app: AppName, aid: Aid, because: z.string(), phases: Phases });
+export type NodeWoke = z.infer<typeof NodeWoke>;
+export const nodeWoke = { subject: 'appshot.node-woke', body: NodeWoke } satisfies Notice<typeof NodeWoke>;
 
 /** An instance ended by itself, or an agent adopted or lost one. */
 export const InstanceEnded = z.object({ node: RoleId, aid: Aid, at: Millis, how: z.string() });

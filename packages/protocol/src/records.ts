@@ -33,6 +33,8 @@ export const InstanceRecord = z.object({
   since: Millis,
   /** Why it entered its state. */
   reason: z.string(),
+  /** The node that decided its last wake by itself; none when a scheduler did. */
+  claimedBy: RoleId.optional(),
 });
 export type InstanceRecord = z.infer<typeof InstanceRecord>;
 

@@ -3,7 +3,7 @@ Decides, for everybody who wants an app awake at the same time, who does what. E
 has then changed already (asleep -> restoring, parked -> unparking, or draining -> ready), its epoch moved on, and the route feed knows.
 A repetition of the same operation gets the same answer.
 KEYS  1 the app's instances (hash AID -> JSON), 2 feed, 3 feed counter
-ARGV  1 app, 2 operation, 3 now, 4 reason
+ARGV  1 app, 2 operation, 3 now, 4 reason, 5 AID and 6 node: only that instance, asleep on that node, is claimed; or nothing
 returns {'ready' | 'claimed' | 'pending', record} | {'none'}
 ]]
 --@include announce
@@ -28,12 +28,14 @@ end
 if not best then return {'none'} end
 if best.state == 'ready' then return {'ready', json} end
 if not next[best.state] then return {'pending', json} end
+if ARGV[5] and (best.aid ~= ARGV[5] or best.node ~= ARGV[6] or best.state ~= 'asleep') then return {'pending', json} end
 
 best.state = next[best.state]
 best.epoch = best.epoch + 1
 best.since = tonumber(ARGV[3])
 best.reason = ARGV[4]
 best.op = ARGV[2]
+best.claimedBy = ARGV[6]
 json = cjson.encode(best)
 redis.call('HSET', KEYS[1], best.aid, json)
 announce(KEYS[2], KEYS[3], ARGV[1])

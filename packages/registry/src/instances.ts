@@ -44,7 +44,7 @@ export type WakeClaim =
   | { kind: 'ready'; record: InstanceRecord }
   /** The caller, and nobody else, has to act: restore or unpark what is `restoring` or `unparking` now; nothing more to do where it is `ready` now. */
   | { kind: 'claimed'; record: InstanceRecord }
-  /** Somebody else is restoring, launching, cloning or snapshotting it. */
+  /** Somebody else is restoring, launching, cloning or snapshotting it; to claimSleeper, also what is not for that node to wake. */
   | { kind: 'pending'; record: InstanceRecord }
   /** Nothing to wake: launch one. */
   | { kind: 'none' };
@@ -110,9 +110,18 @@ export class Instances {
   }
 
   /** Settles who wakes an app: however many ask at once, one is told `claimed`. */
-  async claimWake(app: string, now: number, reason: string): Promise<WakeClaim> {
+  claimWake(app: string, now: number, reason: string): Promise<WakeClaim> {
+    return this.#claim(app, [now, reason]);
+  }
+
+  /** The same for the node where it sleeps: claimed is only this instance, asleep there, and only if no other one would do better. */
+  claimSleeper({ app, aid, node, now, reason }: { app: string; aid: Aid; node: string; now: number; reason: string }): Promise<WakeClaim> {
+    return this.#claim(app, [now, reason, aid, node]);
+  }
+
+  async #claim(app: string, args: (string | number)[]): Promise<WakeClaim> {
     const names = [keys.instances(app), keys.routeFeed, keys.routeCounter];
-    const [kind, json] = (await this.#door.script('claim-wake', names, [app, newOperation(), now, reason])) as [WakeClaim['kind'], string?];
+    const [kind, json] = (await this.#door.script('claim-wake', names, [app, newOperation(), ...args])) as [WakeClaim['kind'], string?];
     return kind === 'none' ? { kind } : { kind, record: recordOf(json!) };
   }
 }

@@ -83,6 +83,25 @@ test('two hundred who want a sleeping app awake at once: one is told to wake it'
   t.true(claims.every((claim) => claim.kind === 'claimed' || (claim.kind === 'pending' && claim.record.aid === aid)));
 });
 
+test('a node claims what sleeps on it, once, and nothing else', async (t) => {
+  const { registry } = await registryOf(t);
+  await registry.apps.put(specOf('shop'), 1);
+  const aid = await instanceOf(registry, 'shop', 'asleep');
+  const { node } = (await registry.instances.get(aid))!;
+  const claim = (of: string, on: string): ReturnType<typeof registry.instances.claimSleeper> =>
+    registry.instances.claimSleeper({ app: 'shop', aid: of, node: on, now: 5, reason: 'a visitor' });
+  t.like(await claim(aid, 'another-node'), { kind: 'pending', record: { state: 'asleep', epoch: 1 } });
+  t.like(await claim('a0000000000000', node), { kind: 'pending', record: { state: 'asleep', epoch: 1 } });
+  const claims = await Promise.all(Array.from({ length: 20 }, () => claim(aid, node)));
+  t.like(claims.filter(({ kind }) => kind === 'claimed'), { length: 1, 0: { record: { aid, state: 'restoring', epoch: 2, claimedBy: node } } });
+  await registry.instances.transition({ aid, from: ['restoring'], to: 'asleep', reason: 'x', now: 6 });
+  const scheduled = await registry.instances.claimWake('shop', 7, 'a visitor');
+  t.is(scheduled.kind === 'claimed' ? scheduled.record.claimedBy : 'nobody', undefined, 'a scheduler took it since');
+  await registry.instances.transition({ aid, from: ['restoring'], to: 'asleep', reason: 'x', now: 8 });
+  const ready = await instanceOf(registry, 'shop', 'ready');
+  t.like(await claim(aid, node), { kind: 'ready', record: { aid: ready } });
+});
+
 test('a visitor during each state', async (t) => {
   const { registry } = await registryOf(t);
   const expected: Record<Exclude<InstanceState, 'gone'>, [string, string?]> = {

@@ -1,4 +1,4 @@
-import { instanceEnded, wake } from '@appshot/protocol';
+import { instanceEnded, nodeWoke, wake } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import { Closer, serveMetrics, type Bus, type Logger, type Metrics } from '@appshot/runtime';
 import { startApi } from './api/start-api.js';
@@ -13,6 +13,7 @@ import { Habits } from './load/habits.js';
 import { NodeBoard } from './load/node-board.js';
 import { TrafficBoard } from './load/traffic-board.js';
 import { Meters } from './meters.js';
+import { noteNodeWoke } from './ops/bring-up.js';
 import { FarmRepairs } from './ops/repair-farm.js';
 import { Underway } from './ops/underway.js';
 import { WakeDesk } from './ops/wake-desk.js';
@@ -70,6 +71,7 @@ export async function startScheduler({ config, bus, registry, logger, metrics }:
     await serveMetrics(bus, metrics);
     const served = [
       await bus.serve(wake, ({ app }) => desk.wake(app), { queue }),
+      await bus.subscribe(nodeWoke, (woke) => noteNodeWoke(farm, woke), { queue }),
       await bus.subscribe(instanceEnded, ({ node, aid, how }) => repairs.ended(node, aid, how), { queue }),
     ];
     closer.add('calls', async () => {

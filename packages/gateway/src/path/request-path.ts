@@ -188,6 +188,11 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     this.#parts.metrics.woken(site.app, { ...phases, call: callMs });
   }
 
+  /** Nobody else was asked. */
+  wokenByAgent(site: Site, callMs: number): void {
+    this.#parts.metrics.woken(site.app, { ...site.lastWake?.note.phases, call: callMs });
+  }
+
   cannotWake(site: Site, { because, retryAfterS }: { because: string; retryAfterS: number }): void {
     for (const visit of this.#holding.takeAll(site)) visit.refuse({ kind: 'cannot-wake', app: site.app, because, retryAfterS });
   }

@@ -80,9 +80,9 @@ export class Site {
   }
 
   /** The one that sleeps, when no other instance could be meant by a wake. */
-  get sleeper(): Aid | undefined {
+  get sleeper(): Lane | undefined {
     const [only, ...others] = this.#lanes.values();
-    return others.length === 0 && only?.facts.state === 'asleep' ? only.aid : undefined;
+    return others.length === 0 && only?.facts.state === 'asleep' ? only : undefined;
   }
 
   /** The route feed's word. */

@@ -6,6 +6,7 @@ import type { Site } from '../site/site.js';
 export interface WakerOptions {
   /** This gateway's name. */
   readonly id: string;
+  readonly agentDecidesWithinMs: number;
   readonly wakeAskAgainMs: number;
   readonly wakePauseMs: number;
   readonly wakePauseMaxMs: number;
@@ -13,6 +14,8 @@ export interface WakerOptions {
 
 export interface WakerHooks {
   woken(site: Site, reply: Extract<WakeReply, { kind: 'ready' }>, tookMs: number): void;
+  /** By its own agent, whose word the site has. */
+  wokenByAgent(site: Site, tookMs: number): void;
   /** Everybody who waits has to be told. */
   refused(site: Site, refusal: { because: string; retryAfterS: number }): void;
 }
@@ -68,9 +71,11 @@ export class Waker {
   async #askOnce(site: Site): Promise<boolean> {
     const { id, wakeAskAgainMs } = this.#options;
     const since = performance.now();
-    const { sleeper } = site;
     try {
-      if (sleeper !== undefined) this.#bus.publish(visitorCame, { app: site.app, aid: sleeper });
+      if (await this.#wokenByAgent(site)) {
+        this.#hooks.wokenByAgent(site, performance.now() - since);
+        return true;
+      }
       const reply = await this.#bus.call(wake, { app: site.app, gateway: id }, { timeoutMs: wakeAskAgainMs });
       if (reply.kind === 'ready') this.#hooks.woken(site, reply, performance.now() - since);
       else this.#hooks.refused(site, reply);
@@ -82,5 +87,22 @@ export class Waker {
       this.#hooks.refused(site, { because: error.message, retryAfterS });
       return true;
     }
+  }
+
+  /** The agent where it sleeps decides by itself when it has room (ADR 0130), and tells every gateway. Otherwise it is a scheduler's to decide. */
+  async #wokenByAgent(site: Site): Promise<boolean> {
+    const { sleeper } = site;
+    if (sleeper === undefined) return false;
+    this.#bus.publish(visitorCame, { app: site.app, aid: sleeper.aid });
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        stop();
+        resolve();
+      };
+      const timer = setTimeout(end, this.#options.agentDecidesWithinMs);
+      const stop = sleeper.watch(() => { if (sleeper.ready) end(); });
+    });
+    return sleeper.ready;
   }
 }

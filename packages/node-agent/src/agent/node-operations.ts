@@ -27,7 +27,7 @@ export interface NodeOperationsParts {
 
 interface Target { readonly aid: Aid; readonly epoch: Epoch }
 interface StartTarget extends Target { readonly spec: AppSpec }
-/** `port`: where it listens, inside. `decideMs`: what the scheduler took before it called. */
+/** `port`: where it listens, inside. `decideMs`: what deciding took. */
 interface WakeTarget extends Target { readonly app: AppName; readonly port: number; readonly decideMs: number }
 
 /**
@@ -46,14 +46,6 @@ export class NodeOperations {
   launch(request: StartTarget): Promise<Started> {
     const { engine, uids } = this.#parts;
     return this.#start('launch', named(request), () => engine.launch(launchSpecOf(request.spec, request.aid, uids.uidOf(request.spec.name))));
-  }
-
-  /** Whether the instance shall wake is the scheduler's to say; what it takes is begun. What goes wrong, the scheduler's call tells. */
-  beginWake({ app, aid }: { readonly app: AppName; readonly aid: Aid }): void {
-    const { cards, engine, logger } = this.#parts;
-    const card = cards.get(aid);
-    if (card?.app !== app || card.goneAt !== null) return;
-    engine.beginWake(aid).catch((err: unknown) => logger.debug({ err, aid }, 'a wake could not be begun'));
   }
 
   restore(request: WakeTarget): Promise<Started> {

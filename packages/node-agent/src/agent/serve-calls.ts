@@ -4,21 +4,23 @@ import type { Engine } from '../engine/engine.js';
 import type { AppLogs } from './app-logs.js';
 import type { InstanceCards } from './instance-cards.js';
 import type { NodeOperations } from './node-operations.js';
+import type { OwnWakes } from './own-wakes.js';
 
 export interface ServeCallsParts {
   readonly node: string;
   readonly bus: Bus;
   readonly engine: Engine;
   readonly operations: NodeOperations;
+  readonly ownWakes: OwnWakes;
   readonly cards: InstanceCards;
   readonly logs: AppLogs;
 }
 
 /** Puts every call of an agent on the bus. */
-export async function serveCalls({ node, bus, engine, operations, cards, logs }: ServeCallsParts): Promise<Subscription[]> {
+export async function serveCalls({ node, bus, engine, operations, ownWakes, cards, logs }: ServeCallsParts): Promise<Subscription[]> {
   const calls = agentCalls(node);
   return Promise.all([
-    bus.subscribe(visitorCame, (visitor) => operations.beginWake(visitor)),
+    bus.subscribe(visitorCame, (visitor) => ownWakes.visitorCame(visitor)),
     bus.serve(calls.launch, (request) => operations.launch(request)),
     bus.serve(calls.snapshot, (request) => operations.snapshot(request)),
     bus.serve(calls.cancelSnapshot, (request) => operations.cancelSnapshot(request)),

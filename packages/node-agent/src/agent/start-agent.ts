@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { instanceRestored } from '@appshot/protocol';
+import { instanceRestored, nodeWoke } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import { Closer, serveMetrics, type Bus, type Logger, type Metrics } from '@appshot/runtime';
 import type { Engine } from '../engine/engine.js';
@@ -14,6 +14,7 @@ import { InstanceCards } from './instance-cards.js';
 import { NodeMeter } from './node-meter.js';
 import { NodeOperations } from './node-operations.js';
 import { OperationBoard } from './operation-board.js';
+import { OwnWakes } from './own-wakes.js';
 import { Residents } from './residents.js';
 import { serveCalls } from './serve-calls.js';
 import { UidBook } from './uid-book.js';
@@ -52,6 +53,7 @@ export async function startAgent({ config, bus, registry, engine, logger, metric
     node, engine, registry, cards, board: new OperationBoard(), residents, uids, zygotes, metrics: agentMetrics, logger,
     tellRestored: (restored) => bus.publish(instanceRestored, restored),
   });
+  const ownWakes = new OwnWakes({ node, engine, registry, cards, operations, logger, tellWoke: (woke) => bus.publish(nodeWoke, woke) });
   const heartbeat = new Heartbeat({ node, bus, registry, engine, cards, zygotes, meter: new NodeMeter(), metrics: agentMetrics, logger });
 
   cards.load(Date.now());
@@ -65,7 +67,7 @@ export async function startAgent({ config, bus, registry, engine, logger, metric
   closer.add('logs', () => logs.close());
   engine.onEvent((event) => residents.heard(event, Date.now()));
   await adopt({ node, engine, registry, cards, residents, ended, zygotes, logger });
-  const served = await serveCalls({ node, bus, engine, operations, cards, logs });
+  const served = await serveCalls({ node, bus, engine, operations, ownWakes, cards, logs });
   closer.add('calls', async () => { await Promise.all(served.map((one) => one.stop())); });
   await serveMetrics(bus, metrics);
   await heartbeat.start();

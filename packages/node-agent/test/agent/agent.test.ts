@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { agentCalls, AppSpec, instanceEnded, nodeLoad, type Endpoint, type InstanceEnded, type NodeLoad } from '@appshot/protocol';
+import { agentCalls, AppSpec, instanceEnded, instanceRestored, nodeLoad, nodeWoke, visitorCame, type Endpoint, type InstanceEnded, type InstanceRestored, type NodeLoad, type NodeWoke } from '@appshot/protocol';
 import { connectRegistry, type Registry } from '@appshot/registry';
 import { connectBus, createLogger, FarmError, waitUntil, type Bus } from '@appshot/runtime';
 import { startNats, startRedis } from '@appshot/runtime/testing';
@@ -78,6 +78,33 @@ test.serial('an instance is launched, sleeps, and wakes with its memory and its 
   t.true((await bus.call(calls.stop, { aid, epoch: 5, removeImage: true })).exited);
   t.deepEqual(await bus.call(calls.list, {}), { running: [], images: [] });
   t.is(await codeOf(bus.call(calls.launch, { ...launch, epoch: 6 })), 'illegal-transition');
+});
+
+test.serial('a visitor wakes what sleeps here, without anybody else: claimed, told, recorded, and once however many come', async (t) => {
+  const [aid] = await registry.aids.next() as [string];
+  const restored: InstanceRestored[] = [];
+  const woke: NodeWoke[] = [];
+  const heard = [await bus.subscribe(instanceRestored, (notice) => void restored.push(notice)), await bus.subscribe(nodeWoke, (notice) => void woke.push(notice))];
+  await registry.apps.put(spec(), 1);
+  await visit((await bus.call(calls.launch, { aid, epoch: 1, spec: spec() })).endpoint);
+  await bus.call(calls.snapshot, { aid, epoch: 2, keepRunning: false });
+  await registry.instances.create({ aid, app: 'counter', version: 1, node, state: 'asleep', reason: 'test', now: 1 });
+  for (const app of ['counter', 'another', 'counter', 'counter']) bus.publish(visitorCame, { app, aid });
+  await waitUntil(() => woke.length > 0, { what: 'the wake to be told' });
+
+  const record = await registry.instances.get(aid);
+  t.like(record, { state: 'ready', epoch: 3, claimedBy: node, reason: 'a visitor came' });
+  t.is(await visit(record!.endpoint!), '2');
+  t.like(restored, { length: 1, 0: { app: 'counter', aid, epoch: 2, endpoint: record!.endpoint, how: 'restore' } });
+  t.like(woke, { length: 1, 0: { app: 'counter', aid, node } });
+  // A scheduler that was asked too: it gets the same answer, and a visitor who comes late changes nothing.
+  t.deepEqual((await bus.call(calls.restore, { aid, epoch: 2, app: 'counter', port: 3000 })).endpoint, record!.endpoint);
+  bus.publish(visitorCame, { app: 'counter', aid });
+  t.is(await visit(record!.endpoint!), '3');
+  t.is((await registry.instances.get(aid))?.epoch, 3);
+  await Promise.all(heard.map((one) => one.stop()));
+  // The registry shall not miss it when the next agent looks.
+  for (const [from, to] of [['ready', 'stopping'], ['stopping', 'gone']] as const) await registry.instances.transition({ aid, from: [from], to, reason: 'test', now: 2 });
 });
 
 test.serial('clones of a template answer for themselves', async (t) => {

@@ -1,4 +1,4 @@
-import { agentCalls, type AppSpec, type InstanceRecord, type Phases, type Started } from '@appshot/protocol';
+import { agentCalls, type AppSpec, type FarmEvent, type InstanceRecord, type NodeWoke, type Phases, type Started } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { pauseAfter, withWake } from '../site-notes.js';
@@ -74,13 +74,25 @@ async function becameReady(farm: Farm, record: InstanceRecord, up: { started: St
   if (moved.kind === 'overtaken') return { kind: 'overtaken' };
   const inAgent = Object.values(started.phases).reduce((sum, ms) => sum + ms, 0);
   const phases: Phases = { decide: up.decide, ...started.phases, call: Math.max(0, answeredAt - up.calledAt - inAgent), record: performance.now() - answeredAt };
-  const notes = farm.memory.of(record.app, farm.now());
+  noteCameUp(farm, record, { how, phases, type: up.parked ? 'parked' : eventTypes[how], because: up.because });
+  return { kind: 'up', record: moved.record, how, phases };
+}
+
+type CameUp = Pick<InstanceRecord, 'app' | 'aid' | 'node'>;
+
+function noteCameUp(farm: Farm, one: CameUp, { how, phases, type, because }: { how: How; phases: Phases; type: FarmEvent['type']; because: string }): void {
+  const notes = farm.memory.of(one.app, farm.now());
   notes.startFailures = 0;
   notes.startError = null;
   if (how === 'restore') notes.wakeMs = withWake(notes.wakeMs, Object.values(phases).reduce((sum, ms) => sum + ms, 0));
   farm.meters.cameUp(how, phases);
-  farm.events.ofInstance(record, { type: up.parked ? 'parked' : eventTypes[how], because: up.because, phases });
-  return { kind: 'up', record: moved.record, how, phases };
+  farm.events.ofInstance(one, { type, because, phases });
+}
+
+/** What a node has decided and recorded by itself is history here, and counts like any other wake. */
+export function noteNodeWoke(farm: Farm, { phases, because, ...one }: NodeWoke): void {
+  if (farm.view.of(one.app).record !== null) farm.meters.wakes.inc({ app: one.app, how: 'restore' });
+  noteCameUp(farm, one, { how: 'restore', phases, type: eventTypes.restore, because });
 }
 
 async function couldNotStart(farm: Farm, record: InstanceRecord, { how, error }: { how: How; error: FarmError }): Promise<BroughtUp> {

@@ -77,6 +77,8 @@ export class WakeDesk {
       case 'claimed':
         return claim.record.state === 'ready' ? this.#drainCancelled(attempt, claim.record) : this.#restore(attempt, claim.record);
       case 'pending':
+        // Its node has decided: what is left is to record it, and nobody else has begun to.
+        if (claim.record.state === 'restoring' && claim.record.claimedBy !== undefined) return this.#outcome(attempt, claim.record, await bringUp(this.#farm, claim.record, attempt));
         await helpAlong(this.#farm, claim.record, attempt);
         return null;
       case 'none':
