@@ -41,8 +41,8 @@ EarlyWake EarlyWakes::make(const std::string& aid) {
   return early;
 }
 
-void EarlyWakes::begin(const std::string& aid) {
-  if (!enter(aid)) return;
+std::optional<in_addr> EarlyWakes::begin(const std::string& aid) {
+  if (!enter(aid)) return std::nullopt;
   EarlyWake early;
   auto leave = [&] {
     std::lock_guard lock(mutex_);
@@ -51,18 +51,23 @@ void EarlyWakes::begin(const std::string& aid) {
   };
   try {
     // After it has entered: who adds it to the table from now on finds the entry.
-    if (keeper_.instances.find(aid) || !mayBeGivenUp(aid)) return leave();
+    if (keeper_.instances.find(aid) || !mayBeGivenUp(aid)) {
+      leave();
+      return std::nullopt;
+    }
     early = make(aid);
   } catch (...) {
     leave();
     throw;
   }
+  in_addr address = early.instance->pod->farmIp;
   std::lock_guard lock(mutex_);
   Entry& entry = entries_.at(aid);
   entry.wake = std::move(early);
   entry.untilUs = monotonicUs() + kHeldForUs;
   entry.stage = Stage::kHeld;
   changed_.notify_all();
+  return address;
 }
 
 std::optional<EarlyWake> EarlyWakes::take(const std::string& aid) {

@@ -2,6 +2,8 @@
 // meanwhile, and nothing of it runs. Who then restores the instance only lets it go; if nobody does, it is given up.
 #pragma once
 
+#include <netinet/in.h>
+
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -28,9 +30,9 @@ class EarlyWakes {
  public:
   explicit EarlyWakes(Keeper& keeper) : keeper_(keeper) {}
 
-  // Begins to wake `aid` out of its image. Does nothing where it runs, is being woken, or enough others wait. Throws Error, and
-  // then leaves nothing behind.
-  void begin(const std::string& aid);
+  // Begins to wake `aid` out of its image, and returns the address under which it will answer. Does nothing where it runs, is being
+  // woken, or enough others wait, and then there is none. Throws Error, and then leaves nothing behind.
+  std::optional<in_addr> begin(const std::string& aid);
   // Hands out what was begun, waiting for what is just being begun or given up. The caller has put `aid` into the table of
   // instances before, so that nothing more is begun.
   std::optional<EarlyWake> take(const std::string& aid);

@@ -1,4 +1,5 @@
 // restore: a sleeping instance comes back out of its image. beginWake: what of that can be done before anybody decides it.
+#include "core/pod/network.h"
 #include "keeper/answers.h"
 #include "keeper/arrival.h"
 #include "keeper/operations.h"
@@ -29,8 +30,9 @@ std::unique_ptr<WakeUnderWay> wakeOf(Keeper& keeper, Instance& instance, Stopwat
 }  // namespace
 
 Answer beginWakeOfInstance(Call call) {
-  call.keeper.earlyWakes.begin(readAid(call, "beginWake"));
-  return Answer::object();
+  Answer answer = Answer::object();
+  if (auto address = call.keeper.earlyWakes.begin(readAid(call, "beginWake"))) answer["ip"] = textOf(*address);
+  return answer;
 }
 
 Answer restoreInstance(Call call) {

@@ -1,4 +1,4 @@
-import { type BlockedPort, checkPorts, drain, instanceRestored } from '@appshot/protocol';
+import { type BlockedPort, checkPorts, drain, instanceComing, instanceRestored } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import { type Bus, Closer, FarmError, type Logger, type Metrics } from '@appshot/runtime';
 import type { GatewayConfig } from './config.js';
@@ -68,6 +68,8 @@ export async function startGateway({ config, bus, registry, logger, metrics }: G
     closer.add('port calls', () => checks.stop());
     const agents = await bus.subscribe(instanceRestored, ({ app, aid, ...restored }) => routes.get(app)?.restored(aid, restored, performance.now()));
     closer.add('news of agents', () => agents.stop());
+    const coming = await bus.subscribe(instanceComing, ({ app, aid, endpoint }) => { const site = routes.get(app); if (site !== undefined) path.coming(site, aid, endpoint); });
+    closer.add('news of wakes', () => coming.stop());
     closer.add('heartbeat', () => heartbeat.close());
     await heartbeat.start();
     closer.add('traffic', () => reporter.close());

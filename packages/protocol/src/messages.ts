@@ -166,6 +166,14 @@ export const InstanceRestored = z.object({ how: z.enum(['restore', 'unpark']), n
 export type InstanceRestored = z.infer<typeof InstanceRestored>;
 export const instanceRestored = { subject: 'appshot.instance-restored', body: InstanceRestored } satisfies Notice<typeof InstanceRestored>;
 
+/**
+ * The wake of an instance is begun, and this is where it will answer: a connection to it is made by the kernel, and waits there with what
+ * was sent until the instance runs, if it ever does. Whoever has sent something is answered after `instanceRestored` only.
+ */
+export const InstanceComing = z.object({ app: AppName, aid: Aid, endpoint: Endpoint });
+export type InstanceComing = z.infer<typeof InstanceComing>;
+export const instanceComing = { subject: 'appshot.instance-coming', body: InstanceComing } satisfies Notice<typeof InstanceComing>;
+
 /** An agent has decided a wake by itself, and recorded it; a scheduler writes the history. Queue group `scheduler`. */
 export const NodeWoke = z.object({ node: RoleId, app: AppName, aid: Aid, because: z.string(), phases: Phases });
 export type NodeWoke = z.infer<typeof NodeWoke>;

@@ -52,13 +52,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** Bytes of the body that are still to come; -1 when nobody said. */
   #left = -1;
 
-  /** Takes a connection of the lane, which is ready; `end` gives it back. */
-  constructor(visit: Visit, lane: Lane, { owner, now }: { owner: ExchangeOwner; now: number }) {
+  /** Takes a connection of the lane, which is ready, or one on which its request was sent ahead; `end` gives it back. */
+  constructor(visit: Visit, lane: Lane, { owner, now, ahead }: { owner: ExchangeOwner; now: number; ahead?: Connection | undefined }) {
     this.visit = visit;
     this.lane = lane;
     this.pool = lane.pool();
     // One that is sent again gets a connection that was not just lying about, like the one that failed it.
-    this.connection = this.pool.take(visit.request.replayable && visit.resent === 0, now);
+    this.connection = ahead !== undefined ? this.pool.adopt(ahead) : this.pool.take(visit.request.replayable && visit.resent === 0, now);
     this.startedAt = now;
     this.#owner = owner;
   }

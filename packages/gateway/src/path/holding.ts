@@ -1,3 +1,4 @@
+import type { Endpoint } from '@appshot/protocol';
 import type { Site } from '../site/site.js';
 import type { Waiting } from './waiting.js';
 
@@ -57,6 +58,11 @@ export class Holding {
       visit.send(lane);
     }
     if (!site.waking && site.needsWake(performance.now())) this.#hooks.wake(site);
+  }
+
+  /** An instance is on its way back: who is first may send what it has to say. The others follow when it is there. */
+  sendAhead(site: Site, endpoint: Endpoint): void {
+    for (const first of site.held) return first.sendAhead(endpoint);
   }
 
   /** Looks again when an instance has rested. */

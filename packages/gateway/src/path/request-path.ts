@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Aid } from '@appshot/protocol';
+import type { Aid, Endpoint } from '@appshot/protocol';
 import { answerProblem } from '../answer/answer-problem.js';
 import type { Problem } from '../answer/problem.js';
 import type { GatewayConfig } from '../config.js';
@@ -13,6 +13,7 @@ import type { Lane } from '../site/lane.js';
 import type { Site } from '../site/site.js';
 import { addressOf } from './address-of.js';
 import { Exchange, type ExchangeOwner } from './exchange.js';
+import { HeadStart } from './head-start.js';
 import type { Holding } from './holding.js';
 import { judgeFailure, type Verdict } from './judge-failure.js';
 import type { Ledger } from './ledger.js';
@@ -79,11 +80,31 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
 
   forward(visit: Visit, lane: Lane, now = performance.now()): void {
     const { incoming, request, response } = visit;
-    const exchange = new Exchange(visit, lane, { owner: this, now });
+    const headStart = this.#headStartFor(visit, lane);
+    const exchange = new Exchange(visit, lane, { owner: this, now, ahead: headStart?.connection });
     visit.exchange = exchange;
     lane.inFlight += 1;
+    if (headStart !== undefined) return headStart.handTo(exchange);
     const body = request.hasBody ? new RequestBody(incoming, () => request.expectsContinue && response.writeContinue()) : null;
     exchange.connection.client.dispatch({ method: request.method, path: request.path, headers: request.headers, upgrade: request.upgrade, body }, exchange);
+  }
+
+  ahead(visit: Visit, endpoint: Endpoint): void {
+    const { request } = visit;
+    // What may not be sent twice is only sent to an instance that is surely there.
+    if (visit.headStart !== undefined || visit.resent > 0 || !request.replayable || request.upgrade) return;
+    visit.headStart = new HeadStart(endpoint, this.#parts.config).begin(request);
+  }
+
+  /** What was sent ahead, if it was to this instance; else it counts as a first try. */
+  #headStartFor(visit: Visit, lane: Lane): HeadStart | undefined {
+    const { headStart } = visit;
+    if (headStart === undefined) return undefined;
+    visit.headStart = undefined;
+    if (headStart.isFor(lane.facts.endpoint)) return headStart;
+    if (headStart.sent) visit.resent += 1;
+    headStart.drop();
+    return undefined;
   }
 
   // ---- what becomes of it -------------------------------------------------------------------------------------------
@@ -165,6 +186,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
     site.tally.end(response);
     this.#holding.leave(visit);
     exchange?.cancel();
+    visit.headStart?.drop();
     this.#parts.ledger.left(site, performance.now());
   }
 
@@ -179,6 +201,12 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
   siteChanged(site: Site): void {
     if (site.removed) for (const visit of this.#holding.takeAll(site)) visit.refuse({ kind: 'removed', app: site.app });
     else if (site.held.size > 0) this.#holding.release(site);
+  }
+
+  /** An instance that sleeps, or is being restored, will be back there. */
+  coming(site: Site, aid: Aid, endpoint: Endpoint): void {
+    const state = site.lane(aid)?.facts.state;
+    if (state === 'asleep' || state === 'restoring') this.#holding.sendAhead(site, endpoint);
   }
 
   /** A wake was answered, `callMs` after it was asked for. What the agent told of it before is what visitors waited for. */

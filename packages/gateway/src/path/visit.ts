@@ -1,15 +1,19 @@
 import type { IncomingMessage } from 'node:http';
+import type { Endpoint } from '@appshot/protocol';
 import type { Problem } from '../answer/problem.js';
 import type { GatewayResponse } from '../http/gateway-response.js';
 import type { Lane } from '../site/lane.js';
 import type { Site } from '../site/site.js';
 import type { Exchange } from './exchange.js';
+import type { HeadStart } from './head-start.js';
 import type { PreparedRequest } from './prepare-request.js';
 import type { Waiting } from './waiting.js';
 
 export interface VisitOwner {
   /** Its turn at an instance. */
   forward(visit: Visit, lane: Lane): void;
+  /** An instance is coming back there: what may be sent already is. */
+  ahead(visit: Visit, endpoint: Endpoint): void;
   /** It gets no instance. */
   answer(visit: Visit, problem: Problem): void;
   /** The last byte is written, or the visitor is gone; called once. */
@@ -30,6 +34,8 @@ export class Visit implements Waiting {
   heldUntil = 0;
   /** The attempt under way to have it answered by an instance. */
   exchange: Exchange | undefined;
+  /** What was sent before an instance was said to be there. */
+  headStart: HeadStart | undefined;
   /** How often it was sent a second time after it may have reached an instance. */
   resent = 0;
   over = false;
@@ -52,6 +58,10 @@ export class Visit implements Waiting {
 
   send(lane: Lane): void {
     this.owner.forward(this, lane);
+  }
+
+  sendAhead(endpoint: Endpoint): void {
+    this.owner.ahead(this, endpoint);
   }
 
   refuse(problem: Problem): void {

@@ -1,3 +1,4 @@
+import type { Endpoint } from '@appshot/protocol';
 import type { Problem } from '../answer/problem.js';
 import type { Lane } from '../site/lane.js';
 import type { Site } from '../site/site.js';
@@ -10,6 +11,8 @@ export interface Waiting {
   readonly waited: boolean;
   /** Its turn at an instance. */
   send(lane: Lane): void;
+  /** An instance is about to be back there; whether it will be is not sure. */
+  sendAhead(endpoint: Endpoint): void;
   /** It gets none. */
   refuse(problem: Problem): void;
 }

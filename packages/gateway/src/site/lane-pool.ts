@@ -29,6 +29,12 @@ export class LanePool {
     return top;
   }
 
+  /** One that was made before the instance was there, and carries a request. */
+  adopt(connection: Connection): Connection {
+    this.#inUse += 1;
+    return connection;
+  }
+
   /** The request on it is over. Its client closes it by itself when it can carry no other. */
   giveBack(connection: Connection): void {
     this.#inUse -= 1;

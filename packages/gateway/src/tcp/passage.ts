@@ -75,6 +75,9 @@ export class Passage implements Waiting {
     });
   }
 
+  /** Nothing of it is consumed before an instance has taken it. */
+  sendAhead(): void {}
+
   /** TCP has no words for it. */
   refuse(_problem: Problem): void {
     this.cut();

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Aid, AppName, NodeWoke } from '@appshot/protocol';
+import type { Aid, AppName, InstanceComing, NodeWoke } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import type { Logger } from '@appshot/runtime';
 import type { Engine } from '../engine/engine.js';
@@ -14,6 +14,8 @@ export interface OwnWakesParts {
   readonly cards: InstanceCards;
   readonly operations: Pick<NodeOperations, 'restore'>;
   readonly logger: Logger;
+  /** Tells the gateways, which have something to send to it. */
+  readonly tellComing: (coming: InstanceComing) => void;
   /** Tells a scheduler, which writes the history. */
   readonly tellWoke: (woke: NodeWoke) => void;
 }
@@ -41,10 +43,12 @@ export class OwnWakes {
 
   /** What goes wrong here is left as it is: when the gateway hears nothing, it asks a scheduler, who takes it up from the registry. */
   visitorCame({ app, aid }: { readonly app: AppName; readonly aid: Aid }): void {
-    const { cards, engine, logger } = this.#parts;
+    const { cards, engine, logger, tellComing } = this.#parts;
     const card = cards.get(aid);
     if (card?.app !== app || card.goneAt !== null) return;
-    engine.beginWake(aid).catch((err: unknown) => logger.debug({ err, aid }, 'a wake could not be begun'));
+    engine.beginWake(aid)
+      .then(({ ip }) => { if (ip !== undefined && card.port > 0) tellComing({ app, aid, endpoint: { ip, port: card.port } }); })
+      .catch((err: unknown) => logger.debug({ err, aid }, 'a wake could not be begun'));
     if (!this.#mayDecide(this.#underWay)) return;
     this.#underWay += 1;
     this.#decide(app, aid, card.port)

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { instanceRestored, nodeWoke } from '@appshot/protocol';
+import { instanceComing, instanceRestored, nodeWoke } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import { Closer, serveMetrics, type Bus, type Logger, type Metrics } from '@appshot/runtime';
 import type { Engine } from '../engine/engine.js';
@@ -53,7 +53,11 @@ export async function startAgent({ config, bus, registry, engine, logger, metric
     node, engine, registry, cards, board: new OperationBoard(), residents, uids, zygotes, metrics: agentMetrics, logger,
     tellRestored: (restored) => bus.publish(instanceRestored, restored),
   });
-  const ownWakes = new OwnWakes({ node, engine, registry, cards, operations, logger, tellWoke: (woke) => bus.publish(nodeWoke, woke) });
+  const ownWakes = new OwnWakes({
+    node, engine, registry, cards, operations, logger,
+    tellComing: (coming) => bus.publish(instanceComing, coming),
+    tellWoke: (woke) => bus.publish(nodeWoke, woke),
+  });
   const heartbeat = new Heartbeat({ node, bus, registry, engine, cards, zygotes, meter: new NodeMeter(), metrics: agentMetrics, logger });
 
   cards.load(Date.now());

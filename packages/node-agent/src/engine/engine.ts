@@ -107,8 +107,9 @@ export interface Engine {
   /**
    * Begins to bring an image's instance back, though nobody has decided yet that it shall: `restore` then only lets it go. Given up
    * when nothing has come of it within two seconds; does nothing for what runs.
+   * @returns the address under which it will answer, if anything was begun: connections to it are made, and wait
    */
-  beginWake(aid: string): Promise<void>;
+  beginWake(aid: string): Promise<{ readonly ip?: string }>;
   /** Clones of an image, one per AID. With `parked` each is frozen before it serves anybody, for `unpark` to let it. */
   clone(image: string, aids: readonly string[], options?: { parked?: boolean }): Promise<Running[]>;
   /**

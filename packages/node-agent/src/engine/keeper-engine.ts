@@ -34,8 +34,8 @@ export class KeeperEngine implements Engine {
     return this.#link.call('clone', { image, aids, parked });
   }
 
-  async beginWake(aid: string): Promise<void> {
-    await this.#link.call('beginWake', { aid });
+  beginWake(aid: string): Promise<{ readonly ip?: string }> {
+    return this.#link.call('beginWake', { aid });
   }
 
   async park(aid: string): Promise<void> {

@@ -30,7 +30,8 @@ test('without room enough a wake is begun and not decided: that is for a schedul
   const told = new Promise<void>((resolve) => {
     const own = new OwnWakes({
       node: 'n1', registry, cards, logger,
-      engine: { beginWake: async () => void done.push('begun') },
+      engine: { beginWake: async () => { done.push('begun'); return {}; } },
+      tellComing: () => undefined,
       operations: { restore: async ({ epoch }) => {
         done.push(`restored at ${epoch}`);
         return { aid, endpoint: { ip: '10.0.0.1', port: 3000 }, pids: 1, phases: {} };

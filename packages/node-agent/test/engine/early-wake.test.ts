@@ -1,4 +1,5 @@
 import { readdir, readlink } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
 import { waitUntil } from '@appshot/runtime';
 import test from 'ava';
 import { testEngine, visit } from './support/test-engine.js';
@@ -19,15 +20,18 @@ for (const name of ['node', 'nginx'] as const) {
     t.regex(await visit({ address }), expected(1));
     for (let round = 2; round <= 4; round += 1) {
       await engine.snapshot('early', { keepRunning: false });
-      await Promise.all([engine.beginWake('early'), engine.beginWake('early')]);
+      const begun = await Promise.all([engine.beginWake('early'), engine.beginWake('early')]);
+      const [ip, ...others] = begun.flatMap((one) => one.ip ?? []);
+      t.deepEqual(others, [], 'one of the two has begun it');
       t.deepEqual((await engine.list()).running, []);
       const restored = await engine.restore('early');
+      t.is(restored.ip, ip);
       t.deepEqual(Object.keys(restored.phases), ['fill']);
       ({ address } = restored);
       t.regex(await visit({ address }), expected(round));
     }
     // Of what runs there is nothing to begin.
-    await engine.beginWake('early');
+    t.deepEqual(await engine.beginWake('early'), {});
     t.regex(await visit({ address }), expected(5));
   });
 }
@@ -41,6 +45,31 @@ test('a wake that is begun and decided at the same time is one wake', async (t) 
     t.is(await visit(running), `visit ${round}`);
   }
   t.is((await engine.list()).running.length, 1);
+});
+
+test('a request waits in an instance that nobody has let go yet, and is answered as soon as it runs', async (t) => {
+  const { engine, launch } = await testEngine(t);
+  const { address } = await launch('ahead', 'node');
+  await visit({ address });
+  const port = address.slice(address.indexOf(':') + 1);
+  await engine.snapshot('ahead', { keepRunning: false });
+  let { ip } = await engine.beginWake('ahead');
+  let isAnswered = false;
+  const sockets = new Set<Socket>();
+  t.teardown(() => sockets.forEach((socket) => socket.destroy()));
+  // Its listening socket is made first of all, but not before `beginWake` answers.
+  const answer = waitUntil(() => new Promise<string | null>((resolve) => {
+    const socket = connect({ host: ip!, port: Number(port) });
+    sockets.add(socket);
+    socket.once('error', () => resolve(null));
+    socket.once('connect', () => socket.write('GET / HTTP/1.1\r\nhost: site\r\n\r\n'));
+    socket.once('data', (bytes) => resolve(bytes.toString()));
+  }), { withinMs: 20_000, what: 'an answer' }).finally(() => (isAnswered = true));
+  await waitUntil(() => [...sockets].some((socket) => socket.bytesWritten > 0), { withinMs: 10_000, what: 'the request to be sent' });
+  t.false(isAnswered);
+  // On a machine so slow that it was given up meanwhile, it has another address.
+  ({ ip } = await engine.restore('ahead'));
+  t.regex((await answer)!, /visit 2\b/);
 });
 
 test('a wake that was begun and that nobody wants is given up, and the next one is as good', async (t) => {
