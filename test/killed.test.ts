@@ -76,6 +76,8 @@ test.serial('all of them killed at once: everything comes back', async (t) => {
   await Promise.all((['agent', 'scheduler', 'gateway', 'keeper'] as const).map(killAndSeeItBack));
   t.is(await count('awake'), visits.awake += 1);
   t.is(await count('sleepy'), visits.sleepy += 1);
+  // Neither visitor needed the scheduler.
+  await waitUntil(() => farm.ask('/health'), { withinMs: 20_000, what: 'the control API' });
 });
 
 test.serial('after all that, no address is held for nothing, and at the end of the farm nothing is left', async (t) => {

@@ -3,6 +3,7 @@ import type { Dispatcher } from 'undici';
 import { Connection, type ConnectionLimits } from '../site/connection.js';
 import type { Exchange } from './exchange.js';
 import type { PreparedRequest } from './prepare-request.js';
+import type { Visit } from './visit.js';
 
 /**
  * A request that is sent to an instance whose wake is begun and not told yet: the connection and the request wait in its kernel while its
@@ -90,4 +91,22 @@ export class HeadStart implements Dispatcher.DispatchHandler {
     this.failed = true;
     this.#exchange?.onError(error);
   }
+}
+
+/** Sends a visitor's request ahead, once. What may not be sent twice is only sent to an instance that is surely there. */
+export function sendAhead(visit: Visit, endpoint: Endpoint, limits: ConnectionLimits): void {
+  const { headStart, resent, request } = visit;
+  if (headStart !== undefined || resent > 0 || !request.replayable || request.upgrade) return;
+  visit.headStart = new HeadStart(endpoint, limits).begin(request);
+}
+
+/** What was sent ahead, if it was to the instance there; else it is given up, and counts as a first try. */
+export function takeHeadStart(visit: Visit, endpoint: Endpoint | undefined): HeadStart | undefined {
+  const { headStart } = visit;
+  if (headStart === undefined) return undefined;
+  visit.headStart = undefined;
+  if (headStart.isFor(endpoint)) return headStart;
+  if (headStart.sent) visit.resent += 1;
+  headStart.drop();
+  return undefined;
 }

@@ -13,7 +13,7 @@ import type { Lane } from '../site/lane.js';
 import type { Site } from '../site/site.js';
 import { addressOf } from './address-of.js';
 import { Exchange, type ExchangeOwner } from './exchange.js';
-import { HeadStart } from './head-start.js';
+import { sendAhead, takeHeadStart } from './head-start.js';
 import type { Holding } from './holding.js';
 import { judgeFailure, type Verdict } from './judge-failure.js';
 import type { Ledger } from './ledger.js';
@@ -80,7 +80,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
 
   forward(visit: Visit, lane: Lane, now = performance.now()): void {
     const { incoming, request, response } = visit;
-    const headStart = this.#headStartFor(visit, lane);
+    const headStart = takeHeadStart(visit, lane.facts.endpoint);
     const exchange = new Exchange(visit, lane, { owner: this, now, ahead: headStart?.connection });
     visit.exchange = exchange;
     lane.inFlight += 1;
@@ -90,21 +90,7 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
   }
 
   ahead(visit: Visit, endpoint: Endpoint): void {
-    const { request } = visit;
-    // What may not be sent twice is only sent to an instance that is surely there.
-    if (visit.headStart !== undefined || visit.resent > 0 || !request.replayable || request.upgrade) return;
-    visit.headStart = new HeadStart(endpoint, this.#parts.config).begin(request);
-  }
-
-  /** What was sent ahead, if it was to this instance; else it counts as a first try. */
-  #headStartFor(visit: Visit, lane: Lane): HeadStart | undefined {
-    const { headStart } = visit;
-    if (headStart === undefined) return undefined;
-    visit.headStart = undefined;
-    if (headStart.isFor(lane.facts.endpoint)) return headStart;
-    if (headStart.sent) visit.resent += 1;
-    headStart.drop();
-    return undefined;
+    sendAhead(visit, endpoint, this.#parts.config);
   }
 
   // ---- what becomes of it -------------------------------------------------------------------------------------------
