@@ -1,3 +1,4 @@
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { copyOfExample } from './support/app-file.js';
 import { Farm } from './support/farm.js';
@@ -22,6 +23,8 @@ test.serial('200 visitors at once on a sleeping site are all answered, by one re
     t.deepEqual(numbers, Array.from({ length: visitors }, (_, index) => round * visitors + index + 1));
     t.is((await farm.instancesOf(name)).length, 1);
   }
+  // The history is written after the visitors have been answered.
+  await waitUntil(async () => (await farm.eventsOf(name, 'woken')).length >= 2, { what: 'both wakes to be told' });
   t.is((await farm.eventsOf(name, 'woken')).length, 2);
   t.is((await farm.eventsOf(name, 'launched')).length, 1);
 });

@@ -96,6 +96,8 @@ test.serial('fifty connections to it while it sleeps are all answered, by one re
   const woken = (await farm.eventsOf('cache', 'woken')).length;
   const answers = await Promise.all(Array.from({ length: 50 }, () => askOnce('INCR visits')));
   t.deepEqual(answers.map((text) => Number(text.slice(1))).sort((a, b) => a - b), Array.from({ length: 50 }, (_, i) => i + 1));
+  // The history is written after the visitors have been answered.
+  await waitUntil(async () => (await farm.eventsOf('cache', 'woken')).length > woken, { what: 'the wake to be told' });
   t.is((await farm.eventsOf('cache', 'woken')).length, woken + 1);
 });
 
