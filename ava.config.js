@@ -4,7 +4,8 @@ export default {
   extensions: { ts: 'module' },
   nodeArguments: ['--import=tsx'],
   // Tests start real servers, and machines that run them may be small and busy.
-  timeout: '2m',
+  // Of nothing at all being heard of any test; one that waits for a condition is told by its own limit (patienceMs) long before.
+  timeout: '10m',
   concurrency: 2,
   workerThreads: false,
 };

@@ -60,7 +60,7 @@ for (const [index, [what, damage]] of Object.entries(damages).entries()) {
     }, { what: 'the event that says why' });
     t.is(failed?.aid, aid);
     t.regex(String(failed?.because), /image|no such|not found/i);
-    t.not((await farm.instanceOf(name)).aid, aid);
+    t.not((await waitUntil(() => farm.instanceOf(name), { what: 'only the new one to be left' })).aid, aid);
     t.is((await farm.appshot('remove', name)).status, 0);
   });
 }

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { waitUntil } from '@appshot/runtime/testing';
+import { proc } from '@appshot/runtime';
+import { patienceMs, waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { fixtureSite } from './support/app-file.js';
 import { Farm, type InstanceRow } from './support/farm.js';
@@ -17,11 +17,11 @@ test.before(() => farm.up());
 test.after.always(() => farm.destroy());
 
 const site = (name: string, ...lines: string[]): string =>
-  fixtureSite(farm.dir, ['node', program], { name, lines: ['scale: { max: 4, idleMs: never }', 'clone: { hook: /cloned, signal: USR2, withinMs: 20000 }', ...lines] });
+  fixtureSite(farm.dir, ['node', program], { name, lines: ['scale: { max: 4, idleMs: never }', 'clone: { hook: /cloned, signal: USR2, withinMs: 60000 }', ...lines] });
 
 /** Asks one instance, past the gateway. */
 async function ask({ ip, port }: InstanceRow): Promise<Told> {
-  return (await (await fetch(`http://${ip}:${port}/`, { signal: AbortSignal.timeout(20_000), headers: { connection: 'close' } })).json()) as Told;
+  return (await (await fetch(`http://${ip}:${port}/`, { signal: AbortSignal.timeout(patienceMs), headers: { connection: 'close' } })).json()) as Told;
 }
 
 test.serial('clones are told what they are by the signal and the hook of the app file before they serve, and have variables of their own', async (t) => {
@@ -52,7 +52,7 @@ test.serial('a clone whose hook refuses is ended and named, and nobody is sent t
   t.is(refused.status, 1);
   t.regex(refused.stdout + refused.stderr, /the hook \/cloned of the clone \w+ answered 503/);
   t.regex((await farm.eventsOf('unwilling', 'failed'))[0]?.because ?? '', /the hook \/cloned of the clone \w+ answered 503/);
-  await waitUntil(async () => (await farm.instancesOf('unwilling')).every((row) => row.aid === aid), { withinMs: 20_000, what: 'the clone to be gone' });
+  await waitUntil(async () => (await farm.instancesOf('unwilling')).every((row) => row.aid === aid), { what: 'the clone to be gone' });
   t.is((await farm.visit('unwilling.test')).status, 200);
 });
 
@@ -65,7 +65,7 @@ test.serial('rids tells what each instance and its node call the same thing, in 
   t.is(new Set(pids.map(({ system }) => system)).size, rows.length, 'and another one on the node');
   for (const [i, { aid, ip }] of rows.entries()) {
     const { virtual, system } = pids[i]!;
-    t.regex(readFileSync(`/proc/${system}/status`, 'utf8'), new RegExp(`^NSpid:.*\t${virtual}$`, 'm'), 'as the kernel says');
+    t.regex(proc.text(system, 'status'), new RegExp(`^NSpid:.*\t${virtual}$`, 'm'), 'as the kernel says');
     t.deepEqual(of(tables[i]!, 'port'), [{ type: 'port', virtual: 3000, system: `${ip}:3000` }]);
     t.deepEqual((await farm.appshotJson<Rids>('rids', aid, '--type', 'pid', '--system', String(system))).rids, [pids[i]!]);
   }

@@ -23,7 +23,7 @@ test.after.always(() => farm.destroy());
 
 /** A visit by somebody who tries again while nobody answers at all. */
 async function count(site: keyof typeof visits): Promise<number> {
-  const reply = await waitUntil(() => farm.visit(`${site}.test`), { withinMs: 20_000, what: `an answer of ${site}` });
+  const reply = await waitUntil(() => farm.visit(`${site}.test`), { what: `an answer of ${site}` });
   if (reply.status !== 200) throw new Error(`${site}: ${reply.status} ${reply.body}`);
   return (JSON.parse(reply.body) as { visits: number }).visits;
 }
@@ -40,7 +40,7 @@ for (const name of ['agent', 'scheduler', 'gateway', 'keeper'] as const) {
   test.serial(`kill -9 of the ${name}: it is back by itself, running sites never notice, sleeping ones wake`, async (t) => {
     t.is(await count('awake'), visits.awake += 1);
     t.is(await count('sleepy'), visits.sleepy += 1);
-    await farm.appshotJson('sleep', 'sleepy');
+    await waitUntil(() => farm.appshotJson('sleep', 'sleepy'), { what: 'the site to sleep' });
     const { aid, ip, port } = await farm.instanceOf('awake');
     const direct = new SteadyVisitor(`http://${ip}:${port}/healthz`);
     direct.start();
@@ -51,7 +51,7 @@ for (const name of ['agent', 'scheduler', 'gateway', 'keeper'] as const) {
     t.is(await count('sleepy'), visits.sleepy += 1);
     t.is(await count('awake'), visits.awake += 1);
     // And the farm can do again all that it could.
-    await waitUntil(() => farm.appshotJson('sleep', 'sleepy'), { withinMs: 20_000, what: 'the site to sleep again' });
+    await waitUntil(() => farm.appshotJson('sleep', 'sleepy'), { what: 'the site to sleep again' });
     t.is(await count('sleepy'), visits.sleepy += 1);
     await direct.stop();
     t.deepEqual(direct.failures, []);
@@ -61,18 +61,18 @@ for (const name of ['agent', 'scheduler', 'gateway', 'keeper'] as const) {
 
 test.serial('kill -9 of agent and scheduler in the middle of a wake: the visitor is answered all the same', async (t) => {
   for (const name of ['agent', 'scheduler', 'agent'] as const) {
-    await farm.appshotJson('sleep', 'sleepy');
+    await waitUntil(() => farm.appshotJson('sleep', 'sleepy'), { what: 'the site to sleep' });
     const visitor = farm.visit('sleepy.test');
     process.kill(farm.pidOf(name), 'SIGKILL');
     const reply = await visitor;
     t.is(reply.status, 200, reply.body);
     t.deepEqual([reply.status, (JSON.parse(reply.body) as { visits: number }).visits], [200, visits.sleepy += 1]);
-    await waitUntil(() => farm.ask('/health'), { withinMs: 20_000, what: 'the control API' });
+    await waitUntil(() => farm.ask('/health'), { what: 'the control API' });
   }
 });
 
 test.serial('all of them killed at once: everything comes back', async (t) => {
-  await farm.appshotJson('sleep', 'sleepy');
+  await waitUntil(() => farm.appshotJson('sleep', 'sleepy'), { what: 'the site to sleep' });
   await Promise.all((['agent', 'scheduler', 'gateway', 'keeper'] as const).map(killAndSeeItBack));
   t.is(await count('awake'), visits.awake += 1);
   t.is(await count('sleepy'), visits.sleepy += 1);

@@ -21,7 +21,7 @@ const visit = async (): Promise<string> => colorOf((await farm.visit(`${name}.te
 const record = async (): Promise<AppRecord> => (await farm.ask<AppRecord[]>('/apps')).find(({ spec }) => spec.name === name)!;
 
 /** Until so many visits in a row are answered by that version: gateways hear of a switch a moment later. */
-const untilAll = (color: string): Promise<unknown> => waitUntil(async () => (await Promise.all(Array.from({ length: 10 }, visit))).every((one) => one === color), { withinMs: 20_000, what: `only ${color}` });
+const untilAll = (color: string): Promise<unknown> => waitUntil(async () => (await Promise.all(Array.from({ length: 10 }, visit))).every((one) => one === color), { what: `only ${color}` });
 
 test.serial('a version is tried on a share of the visitors, becomes the current one, and is rolled back, without one failed request', async (t) => {
   await farm.deploy(version('red'));
@@ -34,7 +34,7 @@ test.serial('a version is tried on a share of the visitors, becomes the current 
   t.truthy(trial.trial!.template, 'it has a template before anybody is sent to it');
   await load.stop();
   // Alone, so that the share can be counted; the first ones may still go by the old route.
-  await waitUntil(async () => (await visit()) === 'green', { withinMs: 20_000, what: 'a visitor at the new version' });
+  await waitUntil(async () => (await visit()) === 'green', { what: 'a visitor at the new version' });
   const colors = [];
   for (let i = 0; i < 40; i += 1) colors.push(await visit());
   t.is(colors.filter((color) => color === 'green').length, 10);
@@ -47,11 +47,11 @@ test.serial('a version is tried on a share of the visitors, becomes the current 
   const green = await waitUntil(async () => {
     const rows = await farm.instancesOf(name);
     return rows.length === 1 && rows[0];
-  }, { withinMs: 40_000, what: 'the old version to go' });
+  }, { what: 'the old version to go' });
 
   t.like(await farm.appshotJson('rollback', name), { version: 3, spec: { env: { COLOR: 'red' } }, previous: { version: 2 } });
   await untilAll('red');
-  await waitUntil(async () => (await farm.instancesOf(name)).every(({ aid }) => aid !== green.aid), { withinMs: 40_000, what: 'the version that was rolled back to go' });
+  await waitUntil(async () => (await farm.instancesOf(name)).every(({ aid }) => aid !== green.aid), { what: 'the version that was rolled back to go' });
   t.is((await farm.eventsOf(name, 'launched')).length, 2, 'a rollback starts from the template, not from the command');
   await again.stop();
   t.deepEqual([...load.failed, ...again.failed], []);
@@ -66,14 +66,14 @@ test.serial('a new version that does not come up, or cannot be warmed up, change
   t.regex(stderr, /warm-up path \/broken/);
   t.deepEqual(await record(), before);
   t.is(await visit(), colorOf((await farm.visit(`${name}.test`)).body));
-  await waitUntil(async () => (await farm.instancesOf(name)).every((one) => one.state === 'ready'), { withinMs: 20_000, what: 'nothing of it to be left' });
+  await waitUntil(async () => (await farm.instancesOf(name)).every((one) => one.state === 'ready'), { what: 'nothing of it to be left' });
   t.is((await farm.instancesOf(name)).length, 1);
 });
 
 test.serial('a trial is taken back by a rollback, and without one there is nothing to shift', async (t) => {
   const { version: current } = await record();
   await farm.appshotJson('deploy', version('green'), '--percent', '50');
-  await waitUntil(async () => (await visit()) === 'green', { withinMs: 20_000, what: 'a visitor at the new version' });
+  await waitUntil(async () => (await visit()) === 'green', { what: 'a visitor at the new version' });
   t.like(await farm.appshotJson('rollback', name), { version: current, trial: null });
   await untilAll('red');
   const { status, stderr } = await farm.appshot('rollout', name, '--percent', '10');

@@ -25,7 +25,7 @@ test.serial('load brings clones, each its own; without it they go, and no reques
   const grown = await waitUntil(async () => {
     const ready = (await farm.instancesOf(name)).filter(({ state }) => state === 'ready');
     return ready.length === 4 && ready;
-  }, { withinMs: 30_000, what: 'four instances' });
+  }, { what: 'four instances' });
   t.true(allDiffer(grown.map(({ aid }) => aid)));
   t.true(allDiffer(grown.map(({ ip }) => ip)));
 
@@ -35,7 +35,7 @@ test.serial('load brings clones, each its own; without it they go, and no reques
   t.true(allDiffer(answers.map(({ bytes }) => bytes)));
   // The gateway sends visitors to each of them.
   const seen = new Set<string>();
-  await waitUntil(async () => seen.add((JSON.parse((await farm.visit(`${name}.test`, '/?ms=50')).body) as Who).hostName).size === 4, { withinMs: 30_000, what: 'an answer from each' });
+  await waitUntil(async () => seen.add((JSON.parse((await farm.visit(`${name}.test`, '/?ms=50')).body) as Who).hostName).size === 4, { what: 'an answer from each' });
 
   await load.stop();
   // One visitor stays: what it asks while the others go is answered, too.
@@ -45,7 +45,7 @@ test.serial('load brings clones, each its own; without it they go, and no reques
     // For the next burst some stand parked.
     const rows = (await farm.instancesOf(name)).filter(({ state }) => state !== 'parked');
     return rows.length === 1 && rows;
-  }, { withinMs: 60_000, what: 'the clones to go' });
+  }, { what: 'the clones to go' });
   await one.stop();
   t.deepEqual([...load.failed, ...one.failed], []);
   t.true(load.answered > 0 && one.answered > 0);
@@ -61,7 +61,7 @@ test.serial('clones that are asked for start with what the original has in memor
   const rows = await waitUntil(async () => {
     const ready = (await farm.instancesOf(name)).filter(({ state }) => state === 'ready');
     return ready.length === 3 && ready;
-  }, { withinMs: 30_000, what: 'three instances' });
+  }, { what: 'three instances' });
   const counts = await Promise.all(rows.map(async (row) => (await askDirectly(row)).visits));
   t.deepEqual(counts, [3, 3, 3]);
 });

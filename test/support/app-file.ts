@@ -24,7 +24,7 @@ export function copyOfExample(dir: string, example: string, { name, lines = [] }
 export function fixtureSite(dir: string, command: readonly string[], { name, lines = [] }: Changes): string {
   return write(dir, name, [
     `name: ${name}`, `hosts: [${name}.test]`, `command: ${JSON.stringify(command)}`, `cwd: ${fixturesDir}`, 'port: 3000',
-    ...(lines.some((line) => line.startsWith('ready:')) ? [] : ['ready: { http: /healthz, withinMs: 30000 }']), ...lines,
+    ...(lines.some((line) => line.startsWith('ready:')) ? [] : ['ready: { http: /healthz, withinMs: 60000 }']), ...lines,
   ]);
 }
 

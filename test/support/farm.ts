@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { FarmEvent } from '@appshot/protocol';
-import { freePort, waitUntil } from '@appshot/runtime/testing';
+import { freePort, patienceMs, waitUntil } from '@appshot/runtime/testing';
 // @ts-expect-error: a script of the setup, in plain JavaScript.
 import { cleanEnginesBelow } from '../../scripts/lib/engine-leftovers.mjs';
 import { type Ended, programs, run } from './run-command.js';
@@ -24,8 +24,8 @@ export interface InstanceRow {
 
 export type Role = 'agent' | 'scheduler' | 'gateway';
 
-const upWithinMs = 60_000;
-const endWithinMs = 90_000;
+/** Longer than each of its roles has to end. */
+const endWithinMs = 3 * patienceMs;
 
 /** `appshot up` as a process of its own, in a folder of its own, on free ports. */
 export class Farm {
@@ -50,7 +50,7 @@ export class Farm {
     const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { this.said += chunk.toString(); });
-    await waitUntil(() => this.said.split('\n').includes('ready') || !this.#runs, { withinMs: upWithinMs, what: 'the farm to be ready' });
+    await waitUntil(() => this.said.split('\n').includes('ready') || !this.#runs, { withinMs: 2 * patienceMs, what: 'the farm to be ready' });
     if (!this.#runs) throw new Error(`the farm did not come up: ${this.said}`);
   }
 
@@ -70,7 +70,7 @@ export class Farm {
   async destroy(): Promise<void> {
     if (this.#runs) {
       const apps = await this.ask<{ spec: { name: string } }[]>('/apps').catch(() => []);
-      await Promise.allSettled(apps.map(({ spec }) => fetch(`${this.api}/apps/${spec.name}`, { method: 'DELETE', signal: AbortSignal.timeout(20_000) })));
+      await Promise.allSettled(apps.map(({ spec }) => fetch(`${this.api}/apps/${spec.name}`, { method: 'DELETE', signal: AbortSignal.timeout(patienceMs) })));
       await this.end();
     }
     await cleanEnginesBelow(this.dir);
@@ -99,7 +99,7 @@ export class Farm {
 
   /** What GET of the control API answers. */
   async ask<T>(pathAndQuery: string): Promise<T> {
-    const response = await fetch(`${this.api}${pathAndQuery}`, { signal: AbortSignal.timeout(10_000) });
+    const response = await fetch(`${this.api}${pathAndQuery}`, { signal: AbortSignal.timeout(patienceMs) });
     if (!response.ok) throw new Error(`${pathAndQuery}: ${response.status} ${await response.text()}`);
     return await response.json() as T;
   }
@@ -116,17 +116,24 @@ export class Farm {
   }
 
   /** Waits until all of the app's instances are in this state. */
-  async untilAll(app: string, state: string, withinMs = 30_000): Promise<InstanceRow[]> {
+  async untilAll(app: string, state: string): Promise<InstanceRow[]> {
     return waitUntil(async () => {
       const rows = await this.instancesOf(app);
       return rows.length > 0 && rows.every((row) => row.state === state) && rows;
-    }, { withinMs, everyMs: 50, what: `${app} to be ${state}` });
+    }, { everyMs: 50, what: `${app} to be ${state}` }).catch(async (error: Error) => { throw new Error(`${error.message}; ${await this.story(app)}`, { cause: error }); });
   }
 
   async eventsOf(app: string, type?: FarmEvent['type']): Promise<FarmEvent[]> {
-    const text = await (await fetch(`${this.api}/events`, { signal: AbortSignal.timeout(10_000) })).text();
+    const text = await (await fetch(`${this.api}/events`, { signal: AbortSignal.timeout(patienceMs) })).text();
     const events = text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as FarmEvent);
     return events.filter((event) => event.app === app && (type === undefined || event.type === type));
+  }
+
+  /** What became of the app lately, for messages of tests that failed. */
+  async story(app: string): Promise<string> {
+    const [rows, events] = await Promise.all([this.instancesOf(app), this.eventsOf(app)]);
+    const told = events.slice(-6).map(({ type, because }) => `${type} (${because})`);
+    return `its instances: ${rows.map(({ aid, state, reason }) => `${aid} ${state} (${reason})`).join(', ') || 'none'}; its last events: ${told.join(', ')}`;
   }
 
   /** Pid of one of the farm's children. */

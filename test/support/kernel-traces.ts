@@ -1,6 +1,7 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { proc } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 // @ts-expect-error: a script of the setup, in plain JavaScript.
 import { ownerOf } from '../../scripts/lib/engine-leftovers.mjs';
 import { run } from './run-command.js';
@@ -16,7 +17,7 @@ async function kernelTraces(root: string, engineDir: string): Promise<string[]> 
   // network.cc marks the routes for an engine's unused addresses with this metric.
   const metric = `metric ${((0xff000000 | (Number.parseInt(owner, 16) & 0xffffff)) >>> 0)}`;
   return [
-    ...processes().flatMap((pid) => traceOfProcess(pid, { root, owner })),
+    ...proc.pids().flatMap((pid) => traceOfProcess(pid, { root, owner })),
     ...cgroupsOf(owner).map((folder) => `cgroup ${folder}`),
     ...links.filter((line) => line.includes(`as${owner}.`)).map((line) => `link ${line}`),
     ...tables.filter((line) => line.includes(`appshot_${owner}`)),
@@ -24,19 +25,16 @@ async function kernelTraces(root: string, engineDir: string): Promise<string[]> 
   ];
 }
 
-/** The same, after what is just exiting had a moment for it. */
+/** The same, after what is just exiting had time for it. */
 export async function lastingTraces(root: string, engineDir: string): Promise<string[]> {
-  let traces = await kernelTraces(root, engineDir);
-  for (let looks = 0; traces.length > 0 && looks < 10; looks += 1) {
-    await delay(50);
-    traces = await kernelTraces(root, engineDir);
-  }
+  let traces: string[] = [];
+  await waitUntil(async () => (traces = await kernelTraces(root, engineDir)).length === 0, { everyMs: 50, what: 'nothing to be left' }).catch(() => undefined);
   return traces;
 }
 
 /** The cgroup directories of an engine, in all hierarchies. */
 function cgroupsOf(owner: string): string[] {
-  const mounts = readText('/proc/self/mounts').split('\n').map((line) => line.split(' ')).filter(([, , type]) => type === 'cgroup' || type === 'cgroup2');
+  const mounts = proc.text('self', 'mounts').split('\n').map((line) => line.split(' ')).filter(([, , type]) => type === 'cgroup' || type === 'cgroup2');
   return mounts.flatMap(([, at]) => named(at ?? '', `appshot-${owner}`, 5));
 }
 
@@ -45,16 +43,12 @@ function named(folder: string, name: string, depth: number): string[] {
   return foldersIn(folder).flatMap((entry) => (entry === name ? [path.join(folder, entry)] : named(path.join(folder, entry), name, depth - 1)));
 }
 
-function traceOfProcess(pid: string, { root, owner }: { root: string; owner: string }): string[] {
-  const command = readText(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim();
-  const environment = readText(`/proc/${pid}/environ`);
-  const comm = readText(`/proc/${pid}/comm`).trim();
-  const isOurs = command.includes(root) || environment.includes(`${root}/`) || environment.includes(`${root}\0`) || readText(`/proc/${pid}/cgroup`).includes(`appshot-${owner}`);
-  if (isOurs && Number(pid) !== process.pid) return [`process ${pid} ${comm} ${command}`];
-  return readText(`/proc/${pid}/mountinfo`).split('\n').filter((line) => line.includes(root)).map((line) => `mount seen by ${pid} ${comm} (${readLink(`/proc/${pid}/ns/mnt`)}): ${line}`);
+function traceOfProcess(pid: number, { root, owner }: { root: string; owner: string }): string[] {
+  const [command, environment, name] = [proc.command(pid), proc.text(pid, 'environ'), proc.name(pid)];
+  const isOurs = command.includes(root) || environment.includes(`${root}/`) || environment.includes(`${root}\0`) || proc.text(pid, 'cgroup').includes(`appshot-${owner}`);
+  if (isOurs && pid !== process.pid) return [`process ${pid} ${name} ${command}`];
+  return proc.text(pid, 'mountinfo').split('\n').filter((line) => line.includes(root)).map((line) => `mount seen by ${pid} ${name} (${proc.link(pid, 'ns/mnt')}): ${line}`);
 }
-
-export const processes = (): string[] => readdirSync('/proc').filter((name) => /^\d+$/.test(name));
 
 async function output(command: string, args: readonly string[]): Promise<string[]> {
   return (await run(command, args)).stdout.split('\n').filter((line) => line !== '');
@@ -65,21 +59,5 @@ function foldersIn(folder: string): string[] {
     return readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name);
   } catch {
     return [];
-  }
-}
-
-export function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function readLink(file: string): string {
-  try {
-    return readlinkSync(file);
-  } catch {
-    return '?';
   }
 }

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
+import { patienceMs } from '@appshot/runtime/testing';
 
 /** Asks an instance directly, past the gateway, again and again on one connection; keeps what went wrong. */
 export class SteadyVisitor {
@@ -33,11 +34,11 @@ export class SteadyVisitor {
 
   #askOnce(): Promise<void> {
     return new Promise((resolve, reject) => {
-      http.get(this.#url, { agent: this.#agent, timeout: 20_000 }, (response) => {
+      http.get(this.#url, { agent: this.#agent, timeout: patienceMs }, (response) => {
         response.resume();
         response.once('end', () => (response.statusCode === 200 ? resolve() : reject(new Error(`status ${response.statusCode}`))));
         response.once('error', reject);
-      }).once('error', reject).once('timeout', function onTimeout() { this.destroy(new Error('no answer within 20 s')); });
+      }).once('error', reject).once('timeout', function onTimeout() { this.destroy(new Error('no answer in time')); });
     });
   }
 }

@@ -1,6 +1,7 @@
 #include "core/pod/freezer.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -34,7 +35,10 @@ void freeze(const Pod& pod, int withinMs) {
   UniqueFd events = openIn(pod, "cgroup.events", O_RDONLY);
   // Read over and over: poll() tells of a change only milliseconds later.
   for (double deadlineUs = monotonicUs() + withinMs * 1000.0; contentsOf(events.get()).find("frozen 1") == std::string::npos;) {
-    if (monotonicUs() < deadlineUs) continue;
+    if (monotonicUs() < deadlineUs) {
+      ::sched_yield();
+      continue;
+    }
     thaw(pod);
     throw Error("timeout", "the processes of " + pod.name + " could not be frozen within " + std::to_string(withinMs) + " ms: one of them waits in the kernel");
   }

@@ -29,6 +29,8 @@ extern char** environ;
 
 namespace appshot {
 
+static constexpr int kLooksForChild = 20;
+
 StatusPage::StatusPage() {
   fd_ = sysFd("make a status page", [] { return ::memfd_create("appshot-status", MFD_CLOEXEC); });
   sys("size a status page", [&] { return ::ftruncate(fd_.get(), APPSHOT_PAGE); });
@@ -178,9 +180,17 @@ CommandSocket::Descriptors podDescriptors(const Pod& pod, int status) {
 
 pid_t findInPod(const Pod& pod, pid_t wanted) {
   std::string init = std::to_string(pod.init);
-  std::istringstream children(readFile("/proc/" + init + "/task/" + init + "/children"));
-  for (pid_t pid; children >> pid;)
-    if (virtualPid(pid) == wanted) return pid;
+  // The kernel leaves some out of the list when others end while it is read.
+  for (int look = 0; look < kLooksForChild; look++) {
+    std::istringstream children(readFile("/proc/" + init + "/task/" + init + "/children"));
+    for (pid_t pid; children >> pid;) {
+      try {
+        if (virtualPid(pid) == wanted) return pid;
+      } catch (const Error& error) {
+        if (error.err() != ENOENT && error.err() != ESRCH) throw;  // it has just ended
+      }
+    }
+  }
   throw Error("internal", "process " + std::to_string(wanted) + " of pod " + pod.name + " ended as soon as it was restored");
 }
 

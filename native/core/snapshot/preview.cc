@@ -20,7 +20,7 @@ namespace appshot {
 
 namespace {
 
-constexpr double kFillWithinUs = 10e6;
+constexpr double kFillWithinUs = 30e6;
 constexpr int kLooks = 5, kBetweenLooksMs = 10;
 
 bool isGone(const Error& error) { return error.err() == ENOENT || error.err() == ESRCH; }

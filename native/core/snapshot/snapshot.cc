@@ -33,10 +33,11 @@ namespace appshot {
 
 namespace {
 
-constexpr int kStopWithinMs = 1000;
+// Of all threads together, on however busy a machine; one that cannot be stopped is given up much earlier (tracee.cc).
+constexpr int kStopWithinMs = 10'000;
 // A template is taken only where the first threads wait: how long they may be stopped for coming there, and be tried again.
 constexpr double kRestAtOnceUs = 20e3;
-constexpr double kRestWithinUs = 2e6;
+constexpr double kRestWithinUs = 10e6;
 constexpr double kAcceptWithinUs = 3e5;
 
 class PhaseClock {
@@ -133,7 +134,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
     tree.emplace(pod, kStopWithinMs);
     if (!request.keepRunning || tree->comeToRest(kRestAtOnceUs)) break;
     tree.reset();
-    if (monotonicUs() > deadlineUs) throw Error("unsupported-state", "the instance is busy: its processes did not come to rest within 2 s; make the template later");
+    if (monotonicUs() > deadlineUs) throw Error("unsupported-state", "the instance is busy: its processes did not come to rest within 10 s; make the template later");
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   clock.done("stop");

@@ -33,7 +33,28 @@ long optionsForOurs() {
 }
 constexpr int64_t kRestartNoHandler = -514;  // the kernel's ERESTARTNOHAND: made again unless a handler runs first
 
+// Others stand still meanwhile: a thread that nothing can interrupt is not waited for as long as one that only gets no CPU.
+constexpr double kStuckUs = 2e6, kBetweenLooksUs = 5e3;
+
 std::string who(pid_t tid) { return "thread " + std::to_string(tid); }
+
+// How long a thread has waited in the kernel where no signal reaches it, without a break that would have been seen.
+class StuckFor {
+ public:
+  StuckFor(pid_t process, pid_t tid) : task_(std::to_string(process) + "/task/" + std::to_string(tid)) {}
+
+  double us(double nowUs) {
+    if (nowUs < nextLookUs_) return sinceUs_ < 0 ? 0 : nowUs - sinceUs_;
+    nextLookUs_ = nowUs + kBetweenLooksUs;
+    if (readProcStat(task_).state != 'D') sinceUs_ = -1;
+    else if (sinceUs_ < 0) sinceUs_ = nowUs;
+    return sinceUs_ < 0 ? 0 : nowUs - sinceUs_;
+  }
+
+ private:
+  std::string task_;
+  double nextLookUs_ = 0, sinceUs_ = -1;
+};
 
 template <typename... Arguments>
 long trace(const char* step, pid_t tid, __ptrace_request request, Arguments... arguments) {
@@ -85,6 +106,7 @@ Tracee::~Tracee() {
 }
 
 bool Tracee::waitStopped(double deadlineUs) {
+  StuckFor stuckFor(process_, tid_);
   for (int spins = 0;; spins++) {
     int status = 0;
     pid_t got = ::waitpid(tid_, &status, __WALL | __WNOTHREAD | WNOHANG);
@@ -103,8 +125,10 @@ bool Tracee::waitStopped(double deadlineUs) {
       ::ptrace(PTRACE_CONT, tid_, nullptr, reinterpret_cast<void*>(static_cast<long>(status >> 16 || WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 : WSTOPSIG(status))));
       continue;
     }
-    if (monotonicUs() > deadlineUs) return false;
+    double nowUs = monotonicUs();
+    if (nowUs > deadlineUs) return false;
     if (spins > 2000) {
+      if (stuckFor.us(nowUs) > kStuckUs) return false;
       timespec pause{0, 200'000};
       ::nanosleep(&pause, nullptr);
     } else {

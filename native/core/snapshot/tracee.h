@@ -31,7 +31,8 @@ class Tracee {
   const user_regs_struct& registers() const { return registers_; }
   uint64_t signalMask() const { return signalMask_; }
 
-  // Waits until the thread has stopped, with the time that is left; false when it did not. Signals that come first are passed on.
+  // Waits until the thread has stopped, with the time that is left; false when it did not, or waits in the kernel and cannot. Signals
+  // that come first are passed on.
   bool waitStopped(double deadlineUs);
   // Reads registers and signal mask, and blocks all signals for as long as we are here. Once, after waitStopped.
   void hold();

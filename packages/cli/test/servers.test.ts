@@ -4,6 +4,7 @@ import path from 'node:path';
 import { nodeLoad } from '@appshot/protocol';
 import { connectRegistry } from '@appshot/registry';
 import { connectBus, createLogger, FarmError, freePort } from '@appshot/runtime';
+import { patienceMs } from '@appshot/runtime/testing';
 import test, { type ExecutionContext } from 'ava';
 import { ChildPids } from '../src/up/child-pids.js';
 import { ChildRole } from '../src/up/child-role.js';
@@ -22,7 +23,7 @@ function farmDir(t: ExecutionContext): FarmDir {
 
 async function started(t: ExecutionContext, farm: FarmDir, { spec }: ServerChild): Promise<ChildRole> {
   const child = new ChildRole(spec, { pids: new ChildPids(farm.run), logger, events: { died: () => undefined, restarted: () => undefined } });
-  t.teardown(() => child.stop(10_000));
+  t.teardown(() => child.stop(patienceMs));
   await child.start();
   return child;
 }
@@ -30,7 +31,7 @@ async function started(t: ExecutionContext, farm: FarmDir, { spec }: ServerChild
 test('Redis asks for its password, keeps it out of its command line, and saves when it ends', async (t) => {
   const farm = farmDir(t);
   const first = await started(t, farm, redisChild(farm, await freePort(), 'secret'));
-  await first.stop(10_000);
+  await first.stop(patienceMs);
   const { spec, url } = redisChild(farm, await freePort(), 'another');
   await started(t, farm, { spec, url });
   t.false(spec.command.join(' ').includes('another'));

@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { AppSpec, checkPorts, drain, instanceRestored, type WakeReply } from '@appshot/protocol';
-import { waitUntil } from '@appshot/runtime';
-import { freePort } from '@appshot/runtime/testing';
+import { freePort, waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { startRaw } from './support/upstream.js';
 import { TestFarm, type TestGateway } from './support/test-farm.js';
@@ -51,7 +50,7 @@ async function dial(farmPort: number, host = '127.0.0.1'): Promise<Socket> {
   await waitUntil(async () => {
     socket = connect({ port: farmPort, host, allowHalfOpen: true });
     return Promise.race([once(socket, 'connect').then(() => true), once(socket, 'close').then(() => false)]).catch(() => false);
-  }, { withinMs: 10_000, what: `the farm port ${farmPort}` });
+  }, { what: `the farm port ${farmPort}` });
   socket.on('error', () => undefined);
   return socket;
 }
@@ -91,9 +90,9 @@ test('what a slow visitor does not read is not read from the instance either', a
   await farm.instance(app, 'ready', endpoint);
   const socket = await dial(farmPort);
   socket.pause();
-  await waitUntil(() => written > 0, { withinMs: 10_000, what: 'the instance to write' });
+  await waitUntil(() => written > 0, { what: 'the instance to write' });
   let before = -1;
-  await waitUntil(() => { const still = written === before; before = written; return still; }, { withinMs: 20_000, everyMs: 300, what: 'the instance to be stopped' });
+  await waitUntil(() => { const still = written === before; before = written; return still; }, { everyMs: 300, what: 'the instance to be stopped' });
   t.true(written < 50_000_000, `${written} bytes are somewhere between them`);
   socket.destroy();
   await farm.reported(app, (report) => report.inFlight === 0);
@@ -114,12 +113,14 @@ test('connections go to the instance that has the fewest', async (t) => {
   await farm.instance(app, 'ready', { ip: '127.0.0.2', port });
   const sockets: Socket[] = [];
   // Until the gateway knows of both.
-  await waitUntil(async () => { sockets.push(await dial(farmPort)); return counts[0]! > 0 && counts[1]! > 0; }, { withinMs: 10_000, what: 'a connection to each' });
+  await waitUntil(async () => { sockets.push(await dial(farmPort)); return counts[0]! > 0 && counts[1]! > 0; }, { what: 'a connection to each' });
+  const opened = sockets.length;
   for (const socket of sockets.splice(0)) socket.destroy();
-  await waitUntil(() => farm.lastReport(app)?.inFlight === 0, { withinMs: 10_000, what: 'them to be over' });
+  const arrived = (): number => farm.reports.filter((report) => report.app === app).reduce((sum, report) => sum + report.arrived, 0);
+  await waitUntil(() => arrived() >= opened && farm.lastReport(app)?.inFlight === 0, { what: 'them to be over' });
   counts.fill(0);
   for (let i = 0; i < 10; i += 1) sockets.push(await dial(farmPort));
-  await waitUntil(() => counts[0]! + counts[1]! === 10, { withinMs: 10_000, what: 'all to be through' });
+  await waitUntil(() => counts[0]! + counts[1]! === 10, { what: 'all to be through' });
   t.deepEqual(counts, [5, 5]);
   for (const socket of sockets) socket.destroy();
 });
@@ -131,7 +132,7 @@ test('fifty connections to a sleeping app wake it once, wait, and are all served
   let wakes = 0;
   answers[app] = async () => {
     wakes += 1;
-    await waitUntil(() => (farm.lastReport(app)?.held ?? 0) === 50, { withinMs: 10_000, what: 'all to wait' });
+    await waitUntil(() => (farm.lastReport(app)?.held ?? 0) === 50, { what: 'all to wait' });
     const epoch = await farm.become(aid, 'asleep', 'restoring');
     farm.bus.publish(instanceRestored, { how: 'restore', node: 'n1', app, aid, epoch, endpoint, phases: {} });
     const ready = await farm.become(aid, 'restoring', 'ready', endpoint);
@@ -166,7 +167,7 @@ test('a port that another program has is named with that program, told of once, 
   const app = `foreign${farmPort}`;
   await farm.registry.apps.put(AppSpec.parse({ name: app, command: ['x'], cwd: '/', port: 80, expose: [{ port: 80, farmPort }] }), Date.now());
   const events = async () => (await farm.registry.events.read()).map(({ event }) => event).filter((event) => event.app === app);
-  await waitUntil(async () => (await events()).length > 0, { withinMs: 20_000, what: 'the event' });
+  await waitUntil(async () => (await events()).length > 0, { what: 'the event' });
   const [blocked] = await events();
   t.like(blocked, { type: 'port-blocked', facts: { farmPort } });
   t.regex(blocked!.because, new RegExp(`^the farm port ${farmPort} cannot be opened: it is in use by .* \\(pid ${process.pid}\\)$`));
@@ -174,7 +175,7 @@ test('a port that another program has is named with that program, told of once, 
   const { blocked: found } = await farm.bus.call(checkPorts(gateway.id), { farmPorts: [farmPort, free] });
   t.deepEqual(found.map((one) => one.farmPort), [farmPort]);
   foreign.close();
-  await waitUntil(async () => (await events()).length === 2, { withinMs: 20_000, what: 'the other event' });
+  await waitUntil(async () => (await events()).length === 2, { what: 'the other event' });
   t.like((await events())[1], { type: 'port-opened' });
   t.deepEqual((await farm.bus.call(checkPorts(gateway.id), { farmPorts: [farmPort] })).blocked, []);
 });

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { RawClient } from './support/client.js';
 import { Sites } from './support/sites.js';
@@ -11,7 +11,7 @@ const sites = new Sites(farm, () => gateway);
 
 test.before(async () => {
   await farm.start();
-  gateway = await farm.gateway({ headersWithinMs: 1_000, maxPipelined: 2 });
+  gateway = await farm.gateway({ maxPipelined: 2 });
 });
 test.after.always(async () => {
   await farm.close();
@@ -54,13 +54,13 @@ test('header fields that are too large are refused', async (t) => {
 });
 
 test('a visitor who does not finish its header fields is sent away', async (t) => {
-  const client = raw().send('GET / HTTP/1.1\r\nHost: slow');
+  const client = new RawClient(await farm.gateway({ headersWithinMs: 1_000 })).send('GET / HTTP/1.1\r\nHost: slow');
   t.regex(await client.all(), /^HTTP\/1\.1 408 /);
 });
 
 test('a connection that stays idle is closed, one whose answer takes longer is not', async (t) => {
-  const hasty = await farm.gateway({ keepAliveMs: 200 });
-  const { host } = await sites.http((incoming, response) => void setTimeout(() => response.end('slow enough'), incoming.url === '/slow' ? 1_000 : 0));
+  const hasty = await farm.gateway({ keepAliveMs: 1_000 });
+  const { host } = await sites.http((incoming, response) => void setTimeout(() => response.end('slow enough'), incoming.url === '/slow' ? 3_000 : 0));
   await sites.known(host, hasty);
   const idle = new RawClient(hasty);
   const slow = new RawClient(hasty).send(`GET /slow HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
@@ -114,8 +114,9 @@ test('a visitor who leaves with pipelined requests waiting leaves nothing in fli
   const { host, app, upstream } = await sites.http(() => {});
   const client = raw().send(`GET /1 HTTP/1.1\r\nHost: ${host}\r\n\r\nGET /2 HTTP/1.1\r\nHost: ${host}\r\n\r\nGET /3 HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
   await farm.reported(app, (report) => report.inFlight === 1);
+  await waitUntil(() => upstream.requests === 1, { what: 'the first to arrive' });
   client.close();
-  await waitUntil(() => farm.lastReport(app)?.inFlight === 0, { withinMs: 5_000, what: 'nothing in flight' });
+  await waitUntil(() => farm.lastReport(app)?.inFlight === 0, { what: 'nothing in flight' });
   t.is(upstream.requests, 1);
 });
 
@@ -200,6 +201,6 @@ test('a response without end is passed on until either side ends it', async (t) 
   await client.until(/(tick\n[^t]*){5}/);
   client.close();
   await Promise.race([once(client.socket, 'close')]);
-  await waitUntil(() => closed, { withinMs: 5_000, what: 'the instance to notice' });
+  await waitUntil(() => closed, { what: 'the instance to notice' });
   t.true(closed);
 });

@@ -1,7 +1,6 @@
 import { drain, type WakeReply } from '@appshot/protocol';
-import { waitUntil } from '@appshot/runtime';
 import test from 'ava';
-import { freePort } from '@appshot/runtime/testing';
+import { freePort, patienceMs, waitUntil } from '@appshot/runtime/testing';
 import { RawClient, visit } from './support/client.js';
 import { Sites } from './support/sites.js';
 import { TestFarm, type TestGateway } from './support/test-farm.js';
@@ -15,7 +14,7 @@ let wakes: string[];
 
 test.before(async () => {
   await farm.start();
-  gateway = await farm.gateway({ refusedForMs: 1_500, connectWithinMs: 500 });
+  gateway = await farm.gateway({ refusedForMs: 1_500 });
   wakes = await farm.onWake(answers);
 });
 test.after.always(async () => {
@@ -23,8 +22,8 @@ test.after.always(async () => {
   await sites.close();
 });
 
-const askDrain = (app: string, aid: string, epoch: number, withinMs = 2_000): Promise<{ kind: string; inFlight?: number }> =>
-  farm.bus.call(drain(gateway.id), { app, aid, epoch, withinMs });
+const askDrain = (app: string, aid: string, epoch: number, withinMs = patienceMs): Promise<{ kind: string; inFlight?: number }> =>
+  farm.bus.call(drain(gateway.id), { app, aid, epoch, withinMs }, { timeoutMs: 2 * patienceMs });
 const wakesOf = (app: string): number => wakes.filter((woken) => woken === app).length;
 
 test('an instance that refuses connections is reported, and another answers in its place', async (t) => {
@@ -68,7 +67,7 @@ test('an instance that the farm calls ready and that goes on refusing is a 502 i
   t.truthy(answer.headers['retry-after']);
   t.true(wakesOf(app) >= 1 && wakesOf(app) < 100, `${wakesOf(app)} wakes`);
   const upstream = await new Upstream((_incoming, response) => void response.end('back')).start(endpoint.port);
-  await waitUntil(async () => (await visit(gateway, host)).text === 'back', { withinMs: 5_000, what: 'the instance to be tried again' });
+  await waitUntil(async () => (await visit(gateway, host)).text === 'back', { what: 'the instance to be tried again' });
   await upstream.close();
 });
 
@@ -81,21 +80,21 @@ test('a drain is answered when nothing is in flight and no connection is open, a
   answers[app] = () => ({ kind: 'refused', because: 'it sleeps', retryAfterS: 1 });
   await Promise.all([visit(gateway, host), visit(gateway, host)]);
   const slow = visit(gateway, host, '/slow');
-  await waitUntil(() => upstream.requests === 3, { withinMs: 5_000, what: 'the slow request' });
+  await waitUntil(() => upstream.requests === 3, { what: 'the slow request' });
   t.true(upstream.sockets.size >= 1);
   const epoch = await farm.become(aid, 'ready', 'draining');
   let drained = false;
-  const draining = askDrain(app, aid, epoch, 5_000).then((reply) => {
+  const draining = askDrain(app, aid, epoch).then((reply) => {
     drained = true;
     return reply;
   });
   t.is((await visit(gateway, host)).headers['x-appshot-problem'], 'cannot-wake');
-  await waitUntil(() => upstream.sockets.size === 1, { withinMs: 5_000, what: 'idle connections to close' });
+  await waitUntil(() => upstream.sockets.size === 1, { what: 'idle connections to close' });
   t.false(drained);
   finish();
   t.is((await slow).text, 'slow');
   t.deepEqual(await draining, { kind: 'drained' });
-  await waitUntil(() => upstream.sockets.size === 0, { withinMs: 2_000, what: 'the last connection to close' });
+  await waitUntil(() => upstream.sockets.size === 0, { what: 'the last connection to close' });
   t.is(upstream.requests, 3);
 });
 
@@ -116,10 +115,10 @@ test('a drain is believed before the route feed, and only a higher epoch ends it
   t.is((await visit(gateway, host)).status, 503);
   answers[app] = () => ({ kind: 'ready', aid, epoch: 2, endpoint: upstream.endpoint, how: 'already', phases: {} });
   const late = visit(gateway, host);
-  await waitUntil(() => wakesOf(app) >= 3, { withinMs: 5_000, what: 'it to ask again' });
+  await waitUntil(() => wakesOf(app) >= 3, { what: 'it to ask again' });
   answers[app] = () => ({ kind: 'ready', aid, epoch: 3, endpoint: upstream.endpoint, how: 'already', phases: {} });
   t.is((await late).status, 200);
-  t.is((await askDrain(app, aid, 2)).kind, 'busy');
+  t.is((await askDrain(app, aid, 2, 2_000)).kind, 'busy');
   t.is((await visit(gateway, host)).status, 200);
 });
 
@@ -130,8 +129,8 @@ test('a drain that a visitor ends is busy, and the visitor is answered', async (
     else response.end('ok');
   });
   const slow = visit(gateway, host, '/slow');
-  await waitUntil(() => upstream.requests === 1, { withinMs: 5_000, what: 'the slow request' });
-  const draining = askDrain(app, aid, await farm.become(aid, 'ready', 'draining'), 10_000);
+  await waitUntil(() => upstream.requests === 1, { what: 'the slow request' });
+  const draining = askDrain(app, aid, await farm.become(aid, 'ready', 'draining'));
   answers[app] = async () => ({ kind: 'ready', aid, epoch: await farm.become(aid, 'draining', 'ready'), endpoint: upstream.endpoint, how: 'already', phases: {} });
   t.is((await visit(gateway, host)).text, 'ok');
   t.is((await draining).kind, 'busy');
@@ -155,7 +154,7 @@ test('visitors all the while an instance drains, sleeps and wakes see no error',
     const record = (await farm.registry.instances.get(aid))!;
     if (record.state === 'ready') return { kind: 'ready', aid, epoch: record.epoch, endpoint: upstream.endpoint, how: 'already', phases: {} };
     if (record.state === 'draining') return { kind: 'ready', aid, epoch: await farm.become(aid, 'draining', 'ready'), endpoint: upstream.endpoint, how: 'already', phases: {} };
-    await waitUntil(async () => (await farm.registry.instances.get(aid))!.state === 'asleep', { withinMs: 5_000, what: 'it to be asleep' });
+    await waitUntil(async () => (await farm.registry.instances.get(aid))!.state === 'asleep', { what: 'it to be asleep' });
     upstream = await new Upstream((_incoming, response) => void response.end('ok')).start();
     await farm.become(aid, 'asleep', 'restoring');
     return { kind: 'ready', aid, epoch: await farm.become(aid, 'restoring', 'ready', upstream.endpoint), endpoint: upstream.endpoint, how: 'restore', phases: { fill: 1 } };

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { request } from 'undici';
 import { RawClient, visit } from './support/client.js';
@@ -13,7 +13,7 @@ const sites = new Sites(farm, () => gateway);
 
 test.before(async () => {
   await farm.start();
-  gateway = await farm.gateway({ responseWithinMs: 1_500, silentMs: 1_500 });
+  gateway = await farm.gateway();
 });
 test.after.always(async () => {
   await farm.close();
@@ -68,7 +68,7 @@ test('hop-by-hop fields end at the gateway, and the instance learns who asked', 
 test('behind a trusted proxy what it says is kept and added to', async (t) => {
   const trusting = await farm.gateway({ trustForwarded: true });
   const { host } = await sites.http((incoming, response) => void response.end(JSON.stringify(incoming.headers)));
-  await waitUntil(async () => (await visit(trusting, host)).status === 200, { withinMs: 5_000, what: 'the route' });
+  await waitUntil(async () => (await visit(trusting, host)).status === 200, { what: 'the route' });
   const { text } = await visit(trusting, host, '/', { headers: { 'x-forwarded-for': '6.6.6.6', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'outer.test' } });
   t.like(JSON.parse(text), { 'x-forwarded-for': '6.6.6.6, 127.0.0.1', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'outer.test' });
 });
@@ -163,7 +163,7 @@ test('an instance is stopped while its visitor is slow, and loses nothing', asyn
     const still = written === before && written > 0;
     before = written;
     return still;
-  }, { withinMs: 10_000, everyMs: 100, what: 'the instance to stop writing' });
+  }, { everyMs: 100, what: 'the instance to stop writing' });
   t.true(written < total / 2, `${written} bytes were taken from the instance`);
   t.is((await response.body.arrayBuffer()).byteLength, total);
 });
@@ -172,11 +172,13 @@ test('an instance that does not begin its answer is a 504, one that stops in the
   const { host } = await sites.http((incoming, response) => {
     if (incoming.url === '/half') response.writeHead(200, { 'content-length': '10' }).write('half');
   });
-  const late = await visit(gateway, host);
+  const impatient = await farm.gateway({ responseWithinMs: 1_500, silentMs: 1_500 });
+  await sites.known(host, impatient);
+  const late = await visit(impatient, host);
   t.is(late.status, 504);
   t.truthy(late.headers['retry-after']);
   t.is(late.headers['x-appshot-problem'], 'upstream-late');
-  await t.throwsAsync(visit(gateway, host, '/half'));
+  await t.throwsAsync(visit(impatient, host, '/half'));
 });
 
 test('an instance that dies in the middle of its answer is seen by the visitor', async (t) => {
@@ -197,11 +199,11 @@ test('a visitor who leaves ends the request at the instance', async (t) => {
   for (const path of ['/nothing', '/body']) {
     const controller = new AbortController();
     const answer = request(`http://${gateway.address}${path}`, { headers: { host }, signal: controller.signal }).then((response) => response.body.text());
-    await waitUntil(() => farm.reports.slice(from).some((report) => report.app === app && report.instances.some(({ inFlight }) => inFlight === 1)), { withinMs: 5_000, what: 'it to be in flight' });
+    await waitUntil(() => farm.reports.slice(from).some((report) => report.app === app && report.instances.some(({ inFlight }) => inFlight === 1)), { what: 'it to be in flight' });
     controller.abort();
     await t.throwsAsync(answer, { any: true });
-    await waitUntil(() => ended.includes(path), { withinMs: 5_000, what: 'the instance to notice' });
-    await waitUntil(() => farm.lastReport(app)?.inFlight === 0, { withinMs: 5_000, what: 'nothing in flight' });
+    await waitUntil(() => ended.includes(path), { what: 'the instance to notice' });
+    await waitUntil(() => farm.lastReport(app)?.inFlight === 0, { what: 'nothing in flight' });
     from = farm.reports.length;
   }
   t.deepEqual(ended, ['/nothing', '/body']);
@@ -220,7 +222,7 @@ test('a visitor who leaves in the middle of an upload ends it at the instance', 
   const answer = request(`http://${gateway.address}/`, { method: 'PUT', headers: { host }, body, signal: controller.signal });
   setTimeout(() => controller.abort(), 50);
   await t.throwsAsync(answer, { any: true });
-  await waitUntil(() => aborted, { withinMs: 5_000, what: 'the instance to notice' });
+  await waitUntil(() => aborted, { what: 'the instance to notice' });
   t.true(aborted);
 });
 

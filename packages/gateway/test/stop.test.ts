@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { FarmError } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { run } from '../src/index.js';
 import { RawClient, visit } from './support/client.js';
@@ -53,7 +54,7 @@ test.serial('SIGTERM lets what is in flight finish, lets nobody in, and tells th
   gateway.child.kill('SIGTERM');
   await kept.all();
   await t.throwsAsync(visit(gateway, host), { code: 'ECONNREFUSED' });
-  t.true((await farm.registry.gateways.live(Date.now())).includes(gateway.id), 'it is still asked to drain while something is in flight');
+  await waitUntil(async () => (await farm.registry.gateways.live(Date.now())).includes(gateway.id), { what: 'it to be asked to drain while something is in flight' });
   finish();
   t.regex(await slow.all(), /begun \r\n.*done/s);
   t.deepEqual(await gateway.exited, [0, null]);

@@ -1,4 +1,4 @@
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import fc from 'fast-check';
 import { TrafficSplit } from '../src/site/traffic-split.js';
@@ -36,11 +36,11 @@ test('requests are shared out between the versions, and nobody waits for one tha
   await farm.registry.instances.create({ aid: aid!, app, version: 2, node: 'n1', state: 'ready', reason: 'test', now: Date.now(), endpoint: fresh!.endpoint });
   await farm.registry.apps.setTrial(app, 1, { spec, version: 2, deployedAt: 1, template: null, percent: 20 });
   const ask = async (): Promise<string> => (await visit(gateway, host)).text;
-  await waitUntil(async () => (await ask()) === 'fresh', { withinMs: 10_000, what: 'the trial to be known' });
+  await waitUntil(async () => (await ask()) === 'fresh', { what: 'the trial to be known' });
   const answers = [];
   for (let i = 0; i < 50; i += 1) answers.push(await ask());
   t.is(answers.filter((text) => text === 'fresh').length, 10);
 
   await farm.become(aid!, 'ready', 'draining');
-  await waitUntil(async () => (await Promise.all(Array.from({ length: 10 }, ask))).every((text) => text === 'old'), { withinMs: 10_000, what: 'all to be answered by the old version' });
+  await waitUntil(async () => (await Promise.all(Array.from({ length: 10 }, ask))).every((text) => text === 'old'), { what: 'all to be answered by the old version' });
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { WakeReply } from '@appshot/protocol';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { WebSocket } from 'undici';
 import { RawClient } from './support/client.js';
@@ -15,7 +15,7 @@ const answers: Record<string, () => Promise<WakeReply> | WakeReply> = {};
 
 test.before(async () => {
   await farm.start();
-  gateway = await farm.gateway({ tunnelSilentMs: 1_000 });
+  gateway = await farm.gateway();
   await farm.onWake(answers);
 });
 test.after.always(async () => {
@@ -52,7 +52,7 @@ test('an upgraded connection carries bytes both ways, also those that came with 
   t.is(report.inFlight, 1);
   client.socket.end();
   t.true((await client.all()).endsWith('bye'));
-  await waitUntil(() => farm.lastReport(app)?.inFlight === 0, { withinMs: 5_000, what: 'nothing in flight' });
+  await waitUntil(() => farm.lastReport(app)?.inFlight === 0, { what: 'nothing in flight' });
   t.is(farm.lastReport(app)!.instances[0]?.inFlight ?? 0, 0);
 });
 
@@ -62,12 +62,12 @@ test('either side that vanishes ends the other', async (t) => {
   const first = new RawClient(gateway).send(hello(host));
   await first.until('hello ');
   first.socket.resetAndDestroy();
-  await waitUntil(() => upstream.sockets.size === 0, { withinMs: 5_000, what: 'the instance\'s side to close' });
+  await waitUntil(() => upstream.sockets.size === 0, { what: 'the instance\'s side to close' });
   const second = new RawClient(gateway).send(hello(host));
   await second.until('hello ');
   for (const socket of upstream.sockets) socket.resetAndDestroy();
   await second.all();
-  await waitUntil(() => farm.lastReport(app)?.inFlight === 0, { withinMs: 5_000, what: 'nothing in flight' });
+  await waitUntil(() => farm.lastReport(app)?.inFlight === 0, { what: 'nothing in flight' });
   t.pass();
 });
 
@@ -95,7 +95,9 @@ test('what an instance said before it closed reaches a visitor who reads late', 
 test('a silent tunnel is closed in the end', async (t) => {
   const { host, upstream } = await sites.http((_incoming, response) => void response.end('plain'));
   echoes(upstream);
-  const client = new RawClient(gateway).send(hello(host));
+  const impatient = await farm.gateway({ tunnelSilentMs: 1_000 });
+  await sites.known(host, impatient);
+  const client = new RawClient(impatient).send(hello(host));
   await client.until('hello ');
   await client.all();
   t.pass();

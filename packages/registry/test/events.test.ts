@@ -1,5 +1,5 @@
 import type { FarmEvent } from '@appshot/protocol';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { keys } from '../src/keys.js';
 import { registryOf } from './support/registry-of.js';

@@ -1,4 +1,4 @@
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import fc from 'fast-check';
 import { codeOf } from './support/code-of.js';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { connectRegistry } from '../src/index.js';
 import { codeOf } from './support/code-of.js';

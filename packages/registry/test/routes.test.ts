@@ -1,5 +1,5 @@
 import type { Route, RouteChange } from '@appshot/protocol';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import type { Registry } from '../src/index.js';
 import { keys } from '../src/keys.js';

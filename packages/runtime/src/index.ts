@@ -9,6 +9,7 @@ export { createLogger, type Logger } from './logger.js';
 export { createMetrics, Metrics, type MetricOptions } from './metrics/metrics.js';
 export { gatherMetrics, serveMetrics } from './metrics/serve-metrics.js';
 export { portOwner } from './port-owner.js';
+export { proc } from './proc.js';
 export { runRole, type RunningRole } from './run-role.js';
 export { settleWithin, type Settled } from './settle-within.js';
 export { tryListen } from './try-listen.js';

@@ -1,13 +1,13 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { proc } from './proc.js';
 
 const listening = '0A';
 
 /** "nginx (pid 812)": who listens on a TCP port of this machine; null when it cannot be found. */
 export function portOwner(port: number): string | null {
-  const inodes = new Set(['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => listenersIn(readText(file), port)));
+  const inodes = new Set(['net/tcp', 'net/tcp6'].flatMap((file) => listenersIn(proc.text('self', file), port)));
   if (inodes.size === 0) return null;
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    if (socketsOf(pid).some((inode) => inodes.has(inode))) return `${readText(`/proc/${pid}/comm`).trim()} (pid ${pid})`;
+  for (const pid of proc.pids()) {
+    if (socketsOf(pid).some((inode) => inodes.has(inode))) return `${proc.name(pid)} (pid ${pid})`;
   }
   return null;
 }
@@ -20,29 +20,6 @@ function listenersIn(table: string, port: number): string[] {
     .map((fields) => fields[9] ?? '');
 }
 
-function socketsOf(pid: string): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
-      const inode = /^socket:\[(\d+)\]$/.exec(readLink(`/proc/${pid}/fd/${fd}`))?.[1];
-      return inode === undefined ? [] : [inode];
-    });
-  } catch {
-    return [];
-  }
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-function readLink(file: string): string {
-  try {
-    return readlinkSync(file);
-  } catch {
-    return '';
-  }
+function socketsOf(pid: number): string[] {
+  return proc.entries(pid, 'fd').flatMap((fd) => /^socket:\[(\d+)\]$/.exec(proc.link(pid, `fd/${fd}`))?.[1] ?? []);
 }

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { z } from 'zod';
-import { FarmError, loadConfig, waitUntil } from '../src/index.js';
+import { FarmError, loadConfig } from '../src/index.js';
+import { waitUntil } from '../src/testing/index.js';
 
 const schema = z.object({ PORT: z.coerce.number().int().min(1), IDLE_FOR_MS: z.coerce.number().default(5), NAME: z.string() });
 

@@ -1,8 +1,8 @@
 import test from 'ava';
-import { waitUntil } from '../src/index.js';
+import { waitUntil } from '../src/testing/index.js';
 import { Program } from './support/program.js';
 
-const started = (program: Program): Promise<unknown> => waitUntil(() => program.out.includes('\n'), { withinMs: 60_000, what: 'the ready line' });
+const started = (program: Program): Promise<unknown> => waitUntil(() => program.out.includes('\n'), { what: 'the ready line' });
 
 test('a role says that it is ready, and ends in order on SIGTERM and on SIGINT', async (t) => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

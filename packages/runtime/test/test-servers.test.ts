@@ -1,17 +1,17 @@
 import { rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import test from 'ava';
-import { freePort, waitUntil } from '../src/index.js';
-import { startNats, startRedis } from '../src/testing/index.js';
+import { freePort } from '../src/index.js';
+import { patienceMs, startNats, startRedis, waitUntil } from '../src/testing/index.js';
 import { Program } from './support/program.js';
 
 /** One command and its answer, as text. */
-function ask(port: number, command: string): Promise<string> {
+function ask(port: number, command: string, withinMs = patienceMs): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(command));
     socket.once('data', (chunk) => { socket.destroy(); resolve(chunk.toString()); });
     socket.once('error', reject);
-    socket.setTimeout(500, () => { socket.destroy(); resolve('silence'); });
+    socket.setTimeout(withinMs, () => { socket.destroy(); resolve('silence'); });
   });
 }
 
@@ -35,7 +35,7 @@ test('a killed Redis comes back on the same port with its data', async (t) => {
   t.not(redis.pid, pid);
   t.is(await ask(redis.port, 'GET k\r\n'), '$1\r\nv\r\n');
   redis.pause();
-  t.is(await ask(redis.port, 'PING\r\n'), 'silence');
+  t.is(await ask(redis.port, 'PING\r\n', 500), 'silence');
   redis.resume();
   t.is(await ask(redis.port, 'PING\r\n'), '+PONG\r\n');
 });
@@ -52,7 +52,7 @@ test('a Redis without a log of its writes comes back as it was saved', async (t)
 
 test('servers end when the process that started them is killed', async (t) => {
   const program = new Program('with-servers');
-  await waitUntil(() => program.out.includes('\n'), { withinMs: 60_000, what: 'both servers' });
+  await waitUntil(() => program.out.includes('\n'), { what: 'both servers' });
   const { pids, dirs } = JSON.parse(program.out) as { pids: number[]; dirs: string[] };
   t.teardown(() => Promise.all(dirs.map((dir) => rm(dir, { recursive: true, force: true }))));
   t.true(pids.every(isAlive));

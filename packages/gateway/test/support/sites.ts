@@ -1,4 +1,4 @@
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import { RawClient } from './client.js';
 import type { DeployOptions, TestFarm } from './test-farm.js';
 import { startRaw, Upstream } from './upstream.js';
@@ -44,7 +44,7 @@ export class Sites {
 
   /** Waits until the gateway has heard of the host name; what it is asked it refuses by itself, the site sees nothing. */
   async known(host: string, gateway = this.#gateway()): Promise<void> {
-    await waitUntil(async () => (await this.#probe(host, gateway)).includes('x-appshot-problem: not-implemented'), { withinMs: 10_000, what: `the route of ${host}` });
+    await waitUntil(async () => (await this.#probe(host, gateway)).includes('x-appshot-problem: not-implemented'), { what: `the route of ${host}` });
   }
 
   async #probe(host: string, gateway: { address: string }): Promise<string> {

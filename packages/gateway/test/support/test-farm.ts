@@ -1,7 +1,7 @@
 import { AppSpec, type Endpoint, type InstanceState, traffic, type Traffic, wake, type WakeReply } from '@appshot/protocol';
 import { connectRegistry, type Registry } from '@appshot/registry';
-import { type Bus, connectBus, createLogger, createMetrics, FarmError, type Metrics, waitUntil } from '@appshot/runtime';
-import { startNats, startRedis, type TestServer } from '@appshot/runtime/testing';
+import { type Bus, connectBus, createLogger, createMetrics, FarmError, type Metrics } from '@appshot/runtime';
+import { startNats, startRedis, type TestServer, waitUntil } from '@appshot/runtime/testing';
 import { type Gateway, GatewayConfig, type GatewaySettings, startGateway } from '../../src/index.js';
 
 export interface DeployOptions {
@@ -93,7 +93,7 @@ export class TestFarm {
   }
 
   async reported(app: string, is: (report: Traffic) => boolean): Promise<Traffic> {
-    await waitUntil(() => this.reports.some((report) => report.app === app && is(report)), { withinMs: 10_000, what: `a report of ${app}` });
+    await waitUntil(() => this.reports.some((report) => report.app === app && is(report)), { what: `a report of ${app}` });
     return this.reports.find((report) => report.app === app && is(report))!;
   }
 

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { agentCalls, AppSpec, instanceEnded, instanceRestored, nodeLoad, nodeWoke, visitorCame, type Endpoint, type InstanceEnded, type InstanceRestored, type NodeLoad, type NodeWoke } from '@appshot/protocol';
 import { connectRegistry, type Registry } from '@appshot/registry';
-import { connectBus, createLogger, FarmError, waitUntil, type Bus } from '@appshot/runtime';
-import { startNats, startRedis } from '@appshot/runtime/testing';
+import { connectBus, createLogger, FarmError, type Bus } from '@appshot/runtime';
+import { patienceMs, startNats, startRedis, waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { run } from '../../src/run.js';
 
@@ -27,7 +27,7 @@ const loads: NodeLoad[] = [];
 const addresses = `10.${208 + (process.pid & 3)}.${(process.pid >> 2) & 255}.0/24`;
 
 const startAgent = () => run({ redisUrl: redis.url, natsUrl: nats.url, dir, node, addresses, addressesSpare: 8, podsReady: 2, addressRestMs: 60_000 });
-const spec = (more: object = {}): AppSpec => AppSpec.parse({ name: 'counter', hosts: ['counter.localhost'], command: [process.execPath, 'counter.mjs'], cwd: fixtures, port: 3000, ready: { withinMs: 20_000 }, ...more });
+const spec = (more: object = {}): AppSpec => AppSpec.parse({ name: 'counter', hosts: ['counter.localhost'], command: [process.execPath, 'counter.mjs'], cwd: fixtures, port: 3000, ready: { withinMs: patienceMs }, ...more });
 const visit = async ({ ip, port }: Endpoint): Promise<string> => (await fetch(`http://${ip}:${port}/`)).text();
 const codeOf = (call: Promise<unknown>): Promise<string> => call.then(() => 'none', (error: unknown) => FarmError.from(error).code);
 

@@ -3,6 +3,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { parseRules } from '@appshot/protocol';
+import { patienceMs } from '@appshot/runtime/testing';
 import type { ExecutionContext } from 'ava';
 import type { LaunchSpec, Running } from '../../src/engine/engine.js';
 import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
@@ -40,7 +41,7 @@ export async function cloneFarm(t: ExecutionContext): Promise<CloneFarm> {
   const launch: CloneFarm['launch'] = (aid, command, { rules = '', ...more } = {}) => {
     const parsed = parseRules(rules);
     t.deepEqual(parsed.problems, []);
-    return engine.launch({ aid, command, cwd: site, env: {}, volumes: [], port: 3000, readyWithinMs: 30_000, rules: parsed.rules, ...more });
+    return engine.launch({ aid, command, cwd: site, env: {}, volumes: [], port: 3000, readyWithinMs: patienceMs, rules: parsed.rules, ...more });
   };
   return { engine, site, launch };
 }
@@ -50,7 +51,7 @@ export async function twin({ ip }: Pick<Running, 'ip'>, line = 'get'): Promise<R
   const text = await new Promise<string>((resolve, reject) => {
     let said = '';
     const socket = net.connect(3000, ip, () => socket.write(`${line}\n`));
-    socket.setTimeout(20_000, () => socket.destroy(new Error('no answer')));
+    socket.setTimeout(patienceMs, () => socket.destroy(new Error('no answer')));
     socket.on('data', (chunk) => { said += chunk.toString(); });
     socket.on('end', () => resolve(said));
     socket.on('error', reject);
@@ -59,6 +60,6 @@ export async function twin({ ip }: Pick<Running, 'ip'>, line = 'get'): Promise<R
 }
 
 export async function ask<T = Record<string, unknown>>({ ip }: Pick<Running, 'ip'>): Promise<T> {
-  const response = await fetch(`http://${ip}:3000/`, { signal: AbortSignal.timeout(20_000), headers: { connection: 'close' } });
+  const response = await fetch(`http://${ip}:3000/`, { signal: AbortSignal.timeout(patienceMs), headers: { connection: 'close' } });
   return (await response.json()) as T;
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { FarmError } from '@appshot/runtime';
+import { patienceMs } from '@appshot/runtime/testing';
 import test, { type ExecutionContext } from 'ava';
 import { ask, type CloneFarm, cloneFarm, twin } from './clone-farm.js';
 
@@ -37,7 +38,7 @@ test('clones of a Python program draw other numbers, and os.environ is their own
 
 test('a clone is told by a signal, and its hook answers before it counts as running', async (t) => {
   const farm = await cloneFarm(t);
-  await farm.launch('parent', ['node', 'site.mjs'], { clone: { signal: 'USR2', hook: '/cloned', withinMs: 20_000 } });
+  await farm.launch('parent', ['node', 'site.mjs'], { clone: { signal: 'USR2', hook: '/cloned', withinMs: patienceMs } });
   const [clone] = await cloned(farm, 'parent', ['a']);
   const told = await ask<{ told: number; hookBody: string }>(clone!);
   t.is(told.told, 1);
@@ -53,7 +54,7 @@ test('a clone that does not confirm is ended, and the failure says what it did n
     await farm.engine.stop(name);
     return FarmError.from(error);
   };
-  const unwilling = await refused('unwilling', { HOOK_STATUS: '503' }, { hook: '/cloned', withinMs: 20_000 });
+  const unwilling = await refused('unwilling', { HOOK_STATUS: '503' }, { hook: '/cloned', withinMs: patienceMs });
   t.is(unwilling.code, 'clone-unconfirmed');
   t.regex(unwilling.message, /the hook \/cloned of the clone unwilling-1 answered 503/);
   const silent = await refused('silent', { HOOK_STATUS: '0' }, { hook: '/cloned', withinMs: 300 });

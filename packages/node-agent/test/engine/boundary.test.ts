@@ -1,5 +1,5 @@
 import { KeeperConnection, keeperProgram } from '@appshot/native';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { run, testEngine } from './support/test-engine.js';
 

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { waitUntil } from '@appshot/runtime';
+import { proc } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test, { type ExecutionContext } from 'ava';
 import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
 import { Failpoints } from './support/failpoints.js';
-import { awaitHoldings, descendantsOf, descriptorsOf, holdingsAtRest } from './support/holdings.js';
+import { awaitHoldings, descriptorsOf, holdingsAtRest } from './support/holdings.js';
 import { testEngine, visit } from './support/test-engine.js';
 
 // Read by the keepers that this file starts.
@@ -173,9 +173,7 @@ async function largeSleeper(t: ExecutionContext) {
   t.regex(await visit(await launch('large', 'node', { env: { BALLAST_MB: '30' } })), /^visit 1\b/);
   await engine.snapshot('large', { keepRunning: false });
   const keeper = await failpoints.keeperPid();
-  const names = await Promise.all((await descendantsOf(keeper)).map(async (pid) => [pid, (await readFile(`/proc/${pid}/comm`, 'utf8')).trim()] as const));
-  const filler = names.find(([, name]) => name === 'appshot-filler')?.[0];
-  if (filler === undefined) throw new Error('the keeper has no filler');
+  const filler = await waitUntil(() => proc.descendants(keeper).find((pid) => proc.name(pid) === 'appshot-filler'), { what: 'the keeper to have a filler' });
   const runs = async (): Promise<boolean> => (await engine.list()).running.some(({ aid }) => aid === 'large');
   return { engine, failpoints, keeper, filler, runs };
 }
@@ -187,7 +185,7 @@ test('a program whose memory nobody will bring ends rather than reading zeros, a
   process.kill(keeper, 'SIGKILL');
   process.kill(filler, 'SIGKILL');
   t.is(await answered, 'none');
-  await waitUntil(async () => !(await runs().catch(() => true)), { withinMs: 20_000, what: 'the next keeper to see that it ended' });
+  await waitUntil(async () => !(await runs().catch(() => true)), { what: 'the next keeper to see that it ended' });
   t.regex(await visit(await engine.restore('large')), /^visit 2\b.*ballast 30/);
 });
 
@@ -196,7 +194,7 @@ test('a keeper that adopted a program saves it when all its memory is there', as
   process.kill(filler, 'SIGSTOP');
   await engine.restore('large');
   process.kill(keeper, 'SIGKILL');
-  await waitUntil(() => runs().catch(() => false), { withinMs: 20_000, what: 'the next keeper' });
+  await waitUntil(() => runs().catch(() => false), { what: 'the next keeper' });
   let isSaved = false;
   const saved = engine.snapshot('large', { keepRunning: false }).then(() => { isSaved = true; });
   await engine.list();
@@ -209,9 +207,9 @@ test('a keeper that adopted a program saves it when all its memory is there', as
 test('a keeper that starts works out how those that sleep wake', async (t) => {
   const { engine, failpoints, keeper } = await largeSleeper(t);
   process.kill(keeper, 'SIGKILL');
-  await waitUntil(() => engine.list().then(() => true, () => false), { withinMs: 20_000, what: 'the next keeper' });
+  await waitUntil(() => engine.list().then(() => true, () => false), { what: 'the next keeper' });
   const next = await failpoints.keeperPid();
   t.not(next, keeper);
-  await waitUntil(async () => (await descriptorsOf(next)).some((name) => name.includes('appshot-restore')), { withinMs: 20_000, what: 'the tape of its wake' });
+  await waitUntil(() => descriptorsOf(next).some((name) => name.includes('appshot-restore')), { what: 'the tape of its wake' });
   t.regex(await visit(await engine.restore('large')), /^visit 2\b/);
 });

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { waitUntil } from '@appshot/runtime';
+import { patienceMs, waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import type { EngineEvent } from '../../src/engine/engine.js';
 import { type ProgramName, programs, run, testEngine, visit } from './support/test-engine.js';
@@ -32,8 +32,9 @@ test('an instance has no privilege, sees nothing of the engine and opens no conn
   t.is(await inside(`test ! -e ${dir}/keeper.sock && test ! -e ${dir}/instances`), 0);
   t.is(await inside('mount -t tmpfs none /tmp 2>/dev/null || unshare -m true 2>/dev/null'), 1);
   t.is(await inside('cat /proc/1/environ >/dev/null 2>&1'), 1);
-  const opens = (to: string): Promise<number> => inside(`node -e 'require("net").connect(${to}).on("connect", () => process.exit(0)).on("error", () => process.exit(9)).setTimeout(700, () => process.exit(9))'`);
-  t.is(await opens('3000, "127.0.0.1"'), 0);
+  const opens = (to: string, withinMs = 700): Promise<number> =>
+    inside(`node -e 'require("net").connect(${to}).on("connect", () => process.exit(0)).on("error", () => process.exit(9)).setTimeout(${withinMs}, () => process.exit(9))'`);
+  t.is(await opens('3000, "127.0.0.1"', patienceMs), 0);
   t.is(await opens(`3000, "${other.ip}"`), 9);
   t.is(await opens('22, "169.254.1.1"'), 9);
   // What it writes beside its program is its own.

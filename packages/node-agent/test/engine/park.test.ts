@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises';
-import { waitUntil } from '@appshot/runtime';
+import { proc } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { openEngine } from '../../src/engine/open-engine.js';
 import { run, testEngine, visit } from './support/test-engine.js';
 
 /** CPU time that a process has used, in clock ticks. */
-async function cpuTicks(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
+function cpuTicks(pid: number): number {
+  const fields = proc.text(pid, 'stat').split(') ')[1]?.split(' ') ?? [];
   return Number(fields[11]) + Number(fields[12]);
 }
 
@@ -17,11 +17,11 @@ test('a parked instance keeps its memory, uses no CPU, and serves who waits as s
   await engine.park('parked');
   await engine.park('parked');
   t.is((await engine.list()).running[0]?.state, 'parked');
-  const before = await cpuTicks(running.pid);
+  const before = cpuTicks(running.pid);
   let answered = false;
   const visitor = visit(running).then((text) => { answered = true; return text; });
   await t.throwsAsync(engine.exec('parked', ['true'], [0, 2, 2]), { message: /parked/ });
-  t.is(await cpuTicks(running.pid), before);
+  t.is(cpuTicks(running.pid), before);
   t.false(answered);
   const unparked = await engine.unpark('parked');
   t.is(unparked.address, running.address);
@@ -60,7 +60,7 @@ test('the next keeper finds a parked instance parked', async (t) => {
   const { stdout } = await run('pgrep', ['-f', `appshot-keeper --dir ${dir}$`]);
   for (const pid of stdout.trim().split('\n').map(Number)) process.kill(pid, 'SIGKILL');
   const next = await openEngine({ dir });
-  await waitUntil(async () => (await next.list()).running[0]?.state === 'parked', { withinMs: 20_000, what: 'the instance to be adopted' });
+  await waitUntil(async () => (await next.list()).running[0]?.state === 'parked', { what: 'the instance to be adopted' });
   t.is(await visit(await next.unpark('outlives')), 'visit 2');
   await next.close();
 });

@@ -1,6 +1,6 @@
 import { copyFile, mkdir, open, readdir, rm, truncate } from 'node:fs/promises';
 import path from 'node:path';
-import { waitUntil } from '@appshot/runtime';
+import { patienceMs, waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
 import { openEngine } from '../../src/engine/open-engine.js';
@@ -11,7 +11,7 @@ import { type ProgramName, programs, run, testEngine, visit } from './support/te
 const allProcesses = async (engine: KeeperEngine, name: ProgramName): Promise<number[]> => await waitUntil(async () => {
   const vpids = (await engine.ps('sleeper')).map(({ vpid }) => vpid);
   return vpids.length === (name === 'nginx' ? 3 : 1) && vpids;
-}, { withinMs: 10_000, what: `the processes of ${name}` });
+}, { what: `the processes of ${name}` });
 
 for (const name of Object.keys(programs) as ProgramName[]) {
   test(`${name} sleeps and wakes with its memory, three times, and is cloned twice`, async (t) => {
@@ -74,7 +74,7 @@ test('files that a program has open for writing are in the layer of its next wak
     (await readdir(path.join(dir, 'layers'), { recursive: true }).catch(() => [])).filter((file) => path.basename(file) === name).length;
   for (let round = 1; round <= 3; round += 1) {
     await engine.snapshot('writer', { keepRunning: false });
-    await waitUntil(async () => await copies('open.txt') > round, { withinMs: 20_000, what: 'the file to be copied ahead' });
+    await waitUntil(async () => await copies('open.txt') > round, { what: 'the file to be copied ahead' });
     t.is(await copies('closed.txt'), 1);
     await engine.restore('writer');
     t.is(await inside(`test "$(wc -l < open.txt)" = ${round} && test "$(cat closed.txt)" = closed && echo round ${round} >> /proc/$(pgrep -o counter)/fd/5`), 0);
@@ -130,7 +130,7 @@ test('a full disk keeps an instance running and leaves no image', async (t) => {
   await run('mount', ['-t', 'tmpfs', '-o', 'size=12m', 'none', dir]);
   const engine = await openEngine({ dir });
   try {
-    const running = await engine.launch({ aid: 'big', command: programs.node, cwd: site, env: { BALLAST_MB: '30' }, volumes: [], port: 3000, readyWithinMs: 30_000 });
+    const running = await engine.launch({ aid: 'big', command: programs.node, cwd: site, env: { BALLAST_MB: '30' }, volumes: [], port: 3000, readyWithinMs: patienceMs });
     await t.throwsAsync(engine.snapshot('big', { keepRunning: false }), { code: 'disk-full' });
     t.regex(await visit(running), /^visit 1 .*ballast 30/);
     await t.throwsAsync(engine.snapshot('big', { keepRunning: true }), { code: 'disk-full' });

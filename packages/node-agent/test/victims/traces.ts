@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { proc } from '@appshot/runtime';
 
 /** What the kernel shows of the processes of an instance, by their pids inside: text that does not change while they only wait. */
 export type Traces = ReadonlyMap<string, string>;
@@ -7,21 +7,20 @@ export type Traces = ReadonlyMap<string, string>;
 const settledLines = /^(Name|Umask|NSpid|NSpgid|NSsid|NStgid|TracerPid|Uid|Gid|Groups|Threads|SigQ|SigPnd|ShdPnd|SigBlk|SigIgn|SigCgt|CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp|Seccomp_filters|THP_enabled|CoreDumping):/;
 
 /** @param processes as `shot ps` gives them. @returns what can be seen of them from outside. */
-export async function readTraces(processes: readonly { vpid: number; pid: number }[]): Promise<Traces> {
+export function readTraces(processes: readonly { vpid: number; pid: number }[]): Traces {
   const traces = new Map<string, string>();
   for (const { vpid, pid } of processes) {
     const put = (what: string, text: string): Map<string, string> => traces.set(`${vpid} ${what}`, text);
-    const proc = `/proc/${pid}`;
-    put('limits', await readFile(`${proc}/limits`, 'utf8'));
-    for (const file of ['cmdline', 'environ', 'auxv', 'personality', 'oom_score_adj', 'coredump_filter', 'timerslack_ns']) put(file, await readFile(`${proc}/${file}`, 'latin1').catch(unlessEnded));
-    for (const link of ['exe', 'cwd', 'root']) put(link, withoutPlace(await readlink(`${proc}/${link}`).catch(unlessEnded)));
-    put('maps', mapsOf(await readFile(`${proc}/maps`, 'utf8')));
-    for (const tid of await readdir(`${proc}/task`)) {
-      const status = await readFile(`${proc}/task/${tid}/status`, 'utf8');
+    // A first thread that has ended has none of this.
+    for (const file of ['limits', 'cmdline', 'environ', 'auxv', 'personality', 'oom_score_adj', 'coredump_filter', 'timerslack_ns']) put(file, proc.text(pid, file, 'latin1'));
+    for (const link of ['exe', 'cwd', 'root']) put(link, withoutPlace(proc.link(pid, link)));
+    put('maps', mapsOf(proc.text(pid, 'maps')));
+    for (const tid of proc.entries(pid, 'task')) {
+      const status = proc.text(pid, `task/${tid}/status`);
       const lines = status.split('\n').filter((line) => settledLines.test(line)).map(innermost);
       put(`thread ${lines.find((line) => line.startsWith('NSpid:')) ?? tid}`, lines.join('\n'));
     }
-    for (const fd of await readdir(`${proc}/fd`).catch(() => [])) put(`fd ${fd}`, withoutPlace(await readlink(`${proc}/fd/${fd}`)));
+    for (const fd of proc.entries(pid, 'fd')) put(`fd ${fd}`, withoutPlace(proc.link(pid, `fd/${fd}`)));
   }
   return traces;
 }
@@ -38,12 +37,6 @@ export function differences(before: Traces, after: Traces, { heap = true } = {})
   }
   return found.slice(0, 5).join('; ');
 }
-
-/** A first thread that has ended has none of this. */
-const unlessEnded = (error: NodeJS.ErrnoException): string => {
-  if (error.code === 'ESRCH' || error.code === 'ENOENT' || error.code === 'EACCES') return 'nothing';
-  throw error;
-};
 
 const withoutHeap = (text: string | undefined): string | undefined => text?.split('\n').filter((line) => !line.endsWith(' [heap]')).join('\n');
 

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { FarmError } from '@appshot/runtime';
+import { FarmError, proc } from '@appshot/runtime';
+import { patienceMs, waitUntil } from '@appshot/runtime/testing';
 import type { Running } from '../../src/engine/engine.js';
 import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
 import { openEngine } from '../../src/engine/open-engine.js';
@@ -14,8 +14,6 @@ import { differences, readTraces, type Traces } from './traces.js';
 const run = promisify(execFile);
 const sources = new URL('../../../../native/test/victims/', import.meta.url).pathname;
 const port = 7000;
-const answerWithinMs = 10_000;
-const settleWithinMs = 5_000;
 
 /** An engine of its own, and the victims, which are all one program. */
 export class VictimFarm {
@@ -72,22 +70,22 @@ export class VictimFarm {
   }
 
   /**
-   * Launches, tries to put it to sleep, asks: a thread that was stopped for the attempt has run for a moment afterwards, which none may where `undisturbed`.
+   * Launches, tries to put it to sleep, asks: a thread that was stopped for the attempt has run for a moment afterwards, which none may
+   * where `undisturbed`. One that is busy with something else may run by itself; never each time it is tried.
    * @returns the message with which that was refused, or what went wrong.
    */
   async refusal(name: string, { undisturbed }: { undisturbed: boolean }): Promise<string> {
     return this.#with(name, async (engine, running) => {
       await expectOk('launched', running);
-      await settledTraces(engine, name);
-      const before = await timesRun(engine, name);
-      try {
-        await engine.snapshot(name, { keepRunning: false });
-      } catch (error) {
-        if (FarmError.from(error).code !== 'unsupported-state') throw error;
+      for (let triesLeft = undisturbed ? 5 : 1; triesLeft > 0; triesLeft -= 1) {
+        await settledTraces(engine, name);
+        const before = await settled(() => timesRun(engine, name), (was, is) => was === is ? '' : is);
+        const error = await engine.snapshot(name, { keepRunning: false }).then(() => { throw new Error('it was saved'); }, (cause: unknown) => FarmError.from(cause));
+        if (error.code !== 'unsupported-state') throw error;
         const after = await timesRun(engine, name);
-        if (undisturbed && before !== after) throw new Error(`it was stopped before it was refused: ${before}, then ${after}`, { cause: error });
         await expectOk('after the refusal', running);
-        throw error;
+        if (before === after || !undisturbed) throw error;
+        if (triesLeft === 1) throw new Error(`it was stopped before it was refused: ${before}, then ${after}`, { cause: error });
       }
     });
   }
@@ -113,14 +111,10 @@ export class VictimFarm {
   }
 
   /** The child of this farm's keeper that fills memory. */
-  async #fillerPid(): Promise<number> {
-    const commandOf = (pid: string): Promise<string> => readFile(`/proc/${pid}/cmdline`, 'latin1').catch(() => '');
-    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
-      if (!(await commandOf(pid)).startsWith('appshot-filler')) continue;
-      const parent = /^PPid:\s+(\d+)$/m.exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
-      if ((await commandOf(parent)).includes(this.#dir)) return Number(pid);
-    }
-    throw new Error('the keeper has no filler');
+  #fillerPid(): Promise<number> {
+    const parentOf = (pid: number): number => Number(/^PPid:\s+(\d+)$/m.exec(proc.text(pid, 'status'))?.[1] ?? -1);
+    const isOurs = (pid: number): boolean => proc.name(pid) === 'appshot-filler' && proc.command(parentOf(pid)).includes(this.#dir);
+    return waitUntil(() => proc.pids().find(isOurs), { what: 'the keeper to have a filler' });
   }
 
   get #programs(): string {
@@ -132,7 +126,7 @@ export class VictimFarm {
     if (engine === undefined) return 'the farm has not started';
     try {
       await work(engine, await engine.launch({
-        aid: name, command: [path.join(this.#programs, 'victims'), name, String(port)], cwd: this.#programs, env: {}, volumes: [], port, readyWithinMs: 20_000,
+        aid: name, command: [path.join(this.#programs, 'victims'), name, String(port)], cwd: this.#programs, env: {}, volumes: [], port, readyWithinMs: patienceMs,
       }));
       return '';
     } catch (error) {
@@ -149,35 +143,32 @@ const lastLines = (error: unknown): string => {
   return typeof text === 'string' && text !== '' ? ` [${text.trim()}]` : '';
 };
 
-/** Its last answer may still be under way. */
-async function settledTraces(engine: KeeperEngine, name: string): Promise<Traces> {
-  let traces = await readTraces(await engine.ps(name));
-  for (const deadline = Date.now() + settleWithinMs; Date.now() < deadline;) {
-    await delay(20);
-    const next = await readTraces(await engine.ps(name));
-    if (differences(traces, next) === '') return next;
-    traces = next;
-  }
-  return traces;
+/** What `read` gives once it gives the same twice: the last answer may still be under way. */
+async function settled<T>(read: () => Promise<T>, difference: (was: T, is: T) => string): Promise<T> {
+  let last = await read(), differs = '';
+  await waitUntil(async () => {
+    const next = await read();
+    differs = difference(last, next);
+    last = next;
+    return differs === '';
+  }, { what: 'it to be quiet' }).catch((error: unknown) => { throw new Error(`it is never quiet: ${differs}`, { cause: error }); });
+  return last;
 }
+
+const settledTraces = (engine: KeeperEngine, name: string): Promise<Traces> => settled(async () => readTraces(await engine.ps(name)), differences);
 
 /** How often each thread has begun to run. */
 async function timesRun(engine: KeeperEngine, name: string): Promise<string> {
-  const times: string[] = [];
-  for (const { vpid, pid } of await engine.ps(name)) {
-    for (const tid of (await readdir(`/proc/${pid}/task`)).sort()) times.push(`${vpid}/${tid}: ${/switches:\s+(\d+)/.exec(await readFile(`/proc/${pid}/task/${tid}/status`, 'utf8'))?.[1]}`);
-  }
-  return times.join(', ');
+  const timesOf = (vpid: number, pid: number): string[] =>
+    proc.entries(pid, 'task').sort().map((tid) => `${vpid}/${tid}: ${/switches:\s+(\d+)/.exec(proc.text(pid, `task/${tid}/status`))?.[1]}`);
+  return (await engine.ps(name)).flatMap(({ vpid, pid }) => timesOf(vpid, pid)).join(', ');
 }
 
 /** A process may be in the middle of something for a moment. */
 async function expectSame(when: string, before: Traces, list: () => Promise<{ vpid: number; pid: number }[]>, options = {}): Promise<void> {
-  for (const deadline = Date.now() + settleWithinMs;;) {
-    const found = differences(before, await readTraces(await list()), options);
-    if (found === '') return;
-    if (Date.now() > deadline) throw new Error(`${when}, this differs: ${found}`);
-    await delay(20);
-  }
+  let found = '';
+  await waitUntil(async () => (found = differences(before, readTraces(await list()), options)) === '', { what: 'it to be as it was' })
+    .catch((error: unknown) => { throw new Error(`${when}, this differs: ${found}`, { cause: error }); });
 }
 
 async function expectOk(when: string, { address }: Running): Promise<void> {
@@ -190,7 +181,7 @@ function ask(address: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
     const socket = net.connect(Number(number), host);
-    socket.setTimeout(answerWithinMs, () => socket.destroy(new Error(`nothing within ${answerWithinMs} ms`)));
+    socket.setTimeout(patienceMs, () => socket.destroy(new Error(`nothing within ${patienceMs} ms`)));
     socket.on('data', (chunk) => { text += chunk.toString(); });
     socket.on('error', reject);
     socket.on('close', () => resolve(text.trim() || 'the connection ended without an answer'));

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
-import { waitUntil } from '../wait-until.js';
+import { waitUntil } from './patience.js';
 
 export interface TestServerParts {
   url: string;
@@ -49,7 +49,7 @@ export class TestServer {
     });
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (this.#printed += chunk.toString()));
     child.once('error', (error) => (this.#printed += error.message));
-    await waitUntil(async () => child.exitCode !== null || (await this.#parts.answers()), { withinMs: 30_000, what: `${this.#parts.command[0]} on port ${this.port}` });
+    await waitUntil(async () => child.exitCode !== null || (await this.#parts.answers()), { what: `${this.#parts.command[0]} on port ${this.port}` });
     if (child.exitCode !== null) throw new Error(`${this.#parts.command.join(' ')} ended with ${child.exitCode}: ${this.#printed}`);
   }
 
@@ -62,7 +62,7 @@ export class TestServer {
     this.#child?.kill('SIGCONT');
   }
 
-  /** kill -9; what was not on disk is lost. */
+  /** kill -9; what it had not written is lost. */
   async kill(): Promise<void> {
     const child = this.#child;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;

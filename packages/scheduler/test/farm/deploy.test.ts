@@ -6,13 +6,15 @@ import { appFile, playFarm, visitsOf } from './played/played-farm.js';
 
 test('a new version is switched to without a failed request, and the old one goes', async (t) => {
   const farm = await playFarm(t);
-  await farm.api('POST', '/apps', appFile('shop'));
+  // One instance: on a slow machine four visitors may be worth a clone, which then stands parked.
+  const scale = 'scale: { idleMs: never, max: 1 }';
+  await farm.api('POST', '/apps', appFile('shop', scale));
   const [old] = await farm.instances('shop');
   let running = true;
   const visitors = Array.from({ length: 4 }, async () => {
     while (running) t.is((await farm.gateway.visit('shop', '/?ms=20')).status, 200);
   });
-  const deployed = await farm.api('POST', '/apps', appFile('shop', 'env: { COLOR: red }\nscale: { idleMs: never }'));
+  const deployed = await farm.api('POST', '/apps', appFile('shop', `env: { COLOR: red }\n${scale}`));
   t.like(deployed, { status: 200, body: { version: 2, spec: { env: { COLOR: 'red' } } } });
   await waitUntil(async () => (await farm.instances('shop')).every((one) => one.aid !== old!.aid), { what: 'the old version to go' });
   running = false;

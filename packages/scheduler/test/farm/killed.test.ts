@@ -39,7 +39,7 @@ test('kill -9 of the scheduler at any moment: every visitor is answered, the mem
     visits += 1;
     t.is(visitsOf(visit), visits);
   }
-  const [left] = await farm.settled('shop', ['asleep'], 40_000);
+  const [left] = await farm.settled('shop', ['asleep']);
   t.is(farm.agent.running.size, 0);
   t.is(left?.app, 'shop');
   t.is((await farm.instances('shop')).length, 1);

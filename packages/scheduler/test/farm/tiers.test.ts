@@ -35,10 +35,10 @@ test('a visitor of an app of which only a parked clone is left gets it', async (
 test('a template stays resident while its app is awake and can be cloned, and what is parked goes to sleep with the app', async (t) => {
   const farm = await playFarm(t);
   await farm.api('POST', '/apps', appFile('shop', 'scale: { max: 4, idleMs: never }\ntemplate: { after: ready }'));
-  await waitUntil(() => farm.agent.zygotes.has('shop'), { withinMs: 20_000, what: 'the template to be resident' });
+  await waitUntil(() => farm.agent.zygotes.has('shop'), { what: 'the template to be resident' });
   await farm.api('POST', '/clone', { app: 'shop', count: 1, parked: true });
   await farm.api('POST', '/sleep', { target: 'shop' });
   await farm.settled('shop', ['asleep']);
-  await waitUntil(() => !farm.agent.zygotes.has('shop'), { withinMs: 20_000, what: 'the template to be let go' });
+  await waitUntil(() => !farm.agent.zygotes.has('shop'), { what: 'the template to be let go' });
   t.is(farm.agent.running.size, 0);
 });

@@ -2,6 +2,7 @@ import test from 'ava';
 import { FarmError } from '@appshot/runtime';
 import { waitUntil } from '@appshot/runtime/testing';
 import { writeFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import path from 'node:path';
 import { appFile, playFarm, visitsOf } from './played/played-farm.js';
 
@@ -54,11 +55,16 @@ test('a visitor at every moment of going to sleep is answered, and the memory go
   const farm = await playFarm(t);
   await farm.api('POST', '/apps', appFile('shop'));
   await farm.gateway.visit('shop');
-  farm.agent.snapshotMs = 60;
+  farm.agent.snapshotMs = 80;
   farm.agent.startMs = 30;
   for (let round = 2; round < 22; round++) {
-    const sleeping = farm.api('POST', '/sleep', { target: 'shop' });
-    await new Promise((resolve) => setTimeout(resolve, (round * 13) % 110));
+    const snapshots = (): number => farm.agent.calls.filter((call) => call.startsWith('snapshot')).length;
+    const before = snapshots();
+    let isAsleep = false;
+    const sleeping = farm.api('POST', '/sleep', { target: 'shop' }).finally(() => { isAsleep = true; });
+    // Any moment, and every other time one in the middle of the snapshot.
+    if (round % 2 === 0) await delay((round * 13) % 110);
+    else await waitUntil(() => snapshots() > before || isAsleep, { everyMs: 1, what: 'its snapshot to begin' });
     const visit = await farm.gateway.visit('shop');
     t.is(visit.status, 200);
     t.is(visitsOf(visit), round);

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { waitUntil } from '@appshot/runtime';
+import { proc } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import { ownerOf } from './leftovers.js';
 
 const run = promisify(execFile);
@@ -18,14 +19,14 @@ export async function holdingsAtRest(dir: string, keeper: number): Promise<Holdi
     const isSame = now === last;
     last = now;
     return isSame;
-  }, { withinMs: 20_000, everyMs: 300, what: 'the engine to come to rest' });
+  }, { everyMs: 300, what: 'the engine to come to rest' });
   return holdings;
 }
 
 /** Waits until the engine holds what it held before, no more and no less. */
 export async function awaitHoldings(dir: string, keeper: number, before: Holdings): Promise<void> {
   let difference = '';
-  await waitUntil(async () => (difference = differenceOf(before, await holdingsOf(dir, keeper))) === '', { withinMs: 20_000, everyMs: 100, what: 'what failed to be given back' })
+  await waitUntil(async () => (difference = differenceOf(before, await holdingsOf(dir, keeper))) === '', { everyMs: 100, what: 'what failed to be given back' })
     .catch((error: unknown) => { throw new Error(`the engine does not hold what it held: ${difference}`, { cause: error }); });
 }
 
@@ -36,13 +37,13 @@ function differenceOf(before: Holdings, now: Holdings): string {
 
 async function holdingsOf(dir: string, keeper: number): Promise<Holdings> {
   const owner = ownerOf(dir);
-  const pids = await descendantsOf(keeper);
+  const pids = proc.descendants(keeper);
   const names = await Promise.all([
     linesWith('/proc/self/mounts', dir).then((lines) => lines.map(() => 'mount')),
     cgroupsOf(owner).then((all) => all.map(() => 'cgroup')),
     run('ip', ['-o', 'link']).then(({ stdout }) => stdout.split('\n').filter((line) => line.includes(`as${owner}.`)).map(() => 'interface')),
     descriptorsOf(keeper),
-    Promise.all(pids.map(async (pid) => `process ${(await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => 'gone')).trim()}`)),
+    pids.map((pid) => `process ${proc.name(pid) || 'gone'}`),
     namespacesOf(pids),
     looseLayersOf(dir).then((all) => all.map(() => 'loose layer')),
     Promise.all(['images', 'instances', 'berths', 'trash'].map(async (folder) => (await entriesOf(`${dir}/${folder}`)).map(() => `entry of ${folder}`))),
@@ -63,23 +64,16 @@ async function cgroupsOf(owner: string): Promise<string[]> {
   return stdout.split('\n').filter((line) => line !== '');
 }
 
-/** Whatever the keeper has started: it is the parent of what its children leave behind, too. */
-export async function descendantsOf(pid: number): Promise<number[]> {
-  const children = await Promise.all((await entriesOf(`/proc/${pid}/task`)).map((tid) => readFile(`/proc/${pid}/task/${tid}/children`, 'utf8').catch(() => '')));
-  const pids = children.join(' ').split(' ').filter((text) => text !== '').map(Number);
-  return [pids, ...await Promise.all(pids.map((child) => descendantsOf(child)))].flat();
-}
-
-async function namespacesOf(pids: readonly number[]): Promise<string[]> {
+function namespacesOf(pids: readonly number[]): string[] {
   const kinds = ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'uts'];
-  const all = await Promise.all(pids.flatMap((pid) => kinds.map((kind) => readlink(`/proc/${pid}/ns/${kind}`).catch(() => ''))));
+  const all = pids.flatMap((pid) => kinds.map((kind) => proc.link(pid, `ns/${kind}`)));
   return [...new Set(all)].filter((name) => name !== '').map((name) => `namespace ${name.split(':')[0]}`);
 }
 
 /** What its descriptors are. Without connections to clients, which come and go. */
-export async function descriptorsOf(pid: number): Promise<string[]> {
-  const targets = await Promise.all((await entriesOf(`/proc/${pid}/fd`)).map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => 'socket:')));
-  return targets.filter((target) => !target.startsWith('socket:')).map((target) => `descriptor ${target.replaceAll(/[0-9a-f]{6,}|\d+/g, 'N')}`);
+export function descriptorsOf(pid: number): string[] {
+  const targets = proc.entries(pid, 'fd').map((fd) => proc.link(pid, `fd/${fd}`));
+  return targets.filter((target) => target !== '' && !target.startsWith('socket:')).map((target) => `descriptor ${target.replaceAll(/[0-9a-f]{6,}|\d+/g, 'N')}`);
 }
 
 /**

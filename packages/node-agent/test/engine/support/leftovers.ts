@@ -1,7 +1,8 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { execFile } from 'node:child_process';
-import { waitUntil } from '@appshot/runtime';
+import { proc } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 
 const run = promisify(execFile);
 
@@ -15,7 +16,7 @@ export function ownerOf(dir: string): string {
 /** Waits until nothing of an engine is left on the machine: processes, cgroups, interfaces, routes, rules, mounts, files. */
 export async function awaitNothingLeft(dir: string): Promise<void> {
   let left: string[] = [];
-  await waitUntil(async () => (left = await leftovers(dir)).length === 0, { withinMs: 20_000, everyMs: 100, what: 'the engine to leave nothing' })
+  await waitUntil(async () => (left = await leftovers(dir)).length === 0, { everyMs: 100, what: 'the engine to leave nothing' })
     .catch((error: unknown) => { throw new Error(`left over of ${dir}: ${left.join(', ')}`, { cause: error }); });
 }
 
@@ -42,12 +43,7 @@ async function cgroupsOf(owner: string): Promise<string[]> {
 }
 
 /** The keeper by its command line; everything else of the engine by its program or root being in the directory. */
-async function processesOf(dir: string): Promise<string[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-  const found = await Promise.all(pids.map(async (pid) => {
-    const commandLine = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ');
-    const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '');
-    return commandLine.includes(`--dir ${dir} `) || cwd.startsWith(`${dir}/`) ? `${pid} ${commandLine}` : '';
-  }));
-  return found.filter((line) => line !== '' && !line.startsWith(`${process.pid} `));
+function processesOf(dir: string): string[] {
+  const isOurs = (pid: number): boolean => `${proc.command(pid)} `.includes(`--dir ${dir} `) || proc.link(pid, 'cwd').startsWith(`${dir}/`);
+  return proc.pids().filter((pid) => pid !== process.pid && isOurs(pid)).map((pid) => `${pid} ${proc.name(pid)} ${proc.command(pid)}`);
 }

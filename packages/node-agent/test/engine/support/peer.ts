@@ -1,5 +1,5 @@
 import net from 'node:net';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import type { Running } from '../../../src/engine/engine.js';
 
 /** One connection to `fixtures/echo.mjs` from outside, as a visitor or another server would have it. */
@@ -56,7 +56,7 @@ export class Peer {
   }
 
   async #comes(condition: () => boolean, what: () => string): Promise<void> {
-    await waitUntil(() => Promise.resolve(condition()), { withinMs: 30_000, everyMs: 10, what: 'it' }).catch((error: unknown) => {
+    await waitUntil(() => Promise.resolve(condition()), { everyMs: 10, what: 'it' }).catch((error: unknown) => {
       throw new Error(`waited for ${what()}`, { cause: error });
     });
   }

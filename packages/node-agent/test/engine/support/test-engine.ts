@@ -3,6 +3,7 @@ import { cp, mkdtemp, realpath, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { patienceMs } from '@appshot/runtime/testing';
 import type { ExecutionContext } from 'ava';
 import type { LaunchSpec, Running } from '../../../src/engine/engine.js';
 import type { KeeperEngine } from '../../../src/engine/keeper-engine.js';
@@ -46,7 +47,7 @@ export async function testEngine(t: ExecutionContext): Promise<TestEngine> {
     }
   });
   const launch = (aid: string, program: ProgramName, more: Partial<LaunchSpec> = {}): Promise<Running> =>
-    engine.launch({ aid, command: programs[program], cwd: site, env: {}, volumes: [], port: 3000, readyWithinMs: 30_000, ...more });
+    engine.launch({ aid, command: programs[program], cwd: site, env: {}, volumes: [], port: 3000, readyWithinMs: patienceMs, ...more });
   return { dir, site, engine, launch };
 }
 
@@ -59,6 +60,6 @@ async function removeEverything(engine: KeeperEngine): Promise<void> {
 
 /** The text of an answer of the instance. */
 export async function visit({ address }: Pick<Running, 'address'>): Promise<string> {
-  const response = await fetch(`http://${address}/`, { signal: AbortSignal.timeout(5_000), headers: { connection: 'close' } });
+  const response = await fetch(`http://${address}/`, { signal: AbortSignal.timeout(patienceMs), headers: { connection: 'close' } });
   return (await response.text()).trim();
 }

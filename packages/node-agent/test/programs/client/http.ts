@@ -1,8 +1,9 @@
+import { patienceMs } from '@appshot/runtime/testing';
 import type { Site } from '../driver/program.js';
 
-/** The text of an answer, over a connection of its own. @throws when there is none in ten seconds, or it is not of status 200 */
+/** The text of an answer, over a connection of its own. @throws when there is none in time, or it is not of status 200 */
 export async function get({ address }: Pick<Site, 'address'>, path = '/'): Promise<string> {
-  const response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(10_000), headers: { connection: 'close' } });
+  const response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(patienceMs), headers: { connection: 'close' } });
   const text = (await response.text()).trim();
   if (response.status !== 200) throw new Error(`GET ${path}: ${response.status} ${text.slice(0, 200)}`);
   return text;

@@ -1,4 +1,5 @@
 import net from 'node:net';
+import { patienceMs } from '@appshot/runtime/testing';
 import type { Site } from '../driver/program.js';
 
 /** Sends a text over a connection of its own, and resolves to what came back up to `end`. */
@@ -7,7 +8,7 @@ export function exchange({ address }: Pick<Site, 'address'>, text: string, end: 
   return new Promise((resolve, reject) => {
     let answer = '';
     const socket = net.connect(Number(port), host, () => socket.write(text));
-    socket.setTimeout(10_000, () => socket.destroy(new Error(`no end of the answer in 10 s: ${answer}`)));
+    socket.setTimeout(patienceMs, () => socket.destroy(new Error(`no end of the answer in time: ${answer}`)));
     socket.on('data', (chunk) => {
       answer += chunk.toString();
       if (!end.test(answer)) return;

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { FarmError, waitUntil } from '@appshot/runtime';
+import { FarmError } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import type { ProcessRow } from '../../../src/engine/engine.js';
 import { watchGoing } from './gone.js';
 import { holdConnection } from './held-connection.js';
@@ -144,7 +145,7 @@ async function expectVisits(program: Program, site: Site, before: number, times:
 async function expectTicks(program: Program, site: Site, before: number | undefined): Promise<void> {
   if (program.ticks === undefined || before === undefined) return;
   let ticks = before;
-  await waitUntil(async () => (ticks = (await program.ticks?.(site)) ?? 0) > before, { withinMs: 30_000, everyMs: 20, what: 'a timer inside' })
+  await waitUntil(async () => (ticks = (await program.ticks?.(site)) ?? 0) > before, { everyMs: 20, what: 'a timer inside' })
     .catch((error: unknown) => { throw new Error(`its timer stands at ${ticks}, had ${before}`, { cause: error }); });
 }
 

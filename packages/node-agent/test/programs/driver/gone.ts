@@ -1,16 +1,16 @@
-import { access, readFile } from 'node:fs/promises';
-import { waitUntil } from '@appshot/runtime';
+import { access } from 'node:fs/promises';
+import { proc } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import type { ProcessRow } from '../../../src/engine/engine.js';
 
 const isThere = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 
 /** When the process started, in clock ticks since boot: tells it from a later one with its pid. */
-const startOf = async (pid: number): Promise<string> =>
-  (await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')).split(') ').at(-1)?.split(' ')[19] ?? '';
+const startOf = (pid: number): string => proc.text(pid, 'stat').split(') ').at(-1)?.split(' ')[19] ?? '';
 
 /** Directories that account for a process's memory, in either kind of cgroup tree. */
 async function cgroupsOf(pid: number): Promise<string[]> {
-  const lines = (await readFile(`/proc/${pid}/cgroup`, 'utf8')).trim().split('\n').map((line) => line.split(':'));
+  const lines = proc.text(pid, 'cgroup').trim().split('\n').map((line) => line.split(':'));
   const candidates = lines.flatMap(([, controllers = '', path = '']) => {
     if (!path.includes('appshot-')) return [];
     if (controllers === '') return [`/sys/fs/cgroup${path}`, `/sys/fs/cgroup/unified${path}`];
@@ -24,17 +24,17 @@ async function cgroupsOf(pid: number): Promise<string[]> {
 export async function watchGoing(rows: readonly ProcessRow[]): Promise<() => Promise<void>> {
   const first = rows[0];
   if (first === undefined) throw new Error('the instance has no process');
-  const processes = await Promise.all(rows.map(async ({ pid, comm }) => ({ pid, comm, start: await startOf(pid) })));
+  const processes = rows.map(({ pid, comm }) => ({ pid, comm, start: startOf(pid) }));
   const cgroups = await cgroupsOf(first.pid);
   if (cgroups.length === 0) throw new Error(`process ${first.pid} is in no cgroup of the engine`);
   return async () => {
     let left: string[] = [];
     await waitUntil(async () => {
-      const alive = await Promise.all(processes.map(async ({ pid, start }) => await startOf(pid) === start));
+      const alive = processes.map(({ pid, start }) => startOf(pid) === start);
       const kept = await Promise.all(cgroups.map(isThere));
       left = [...processes.filter((_, index) => alive[index]).map(({ pid, comm }) => `process ${pid} (${comm})`), ...cgroups.filter((_, index) => kept[index])];
       return left.length === 0;
-    }, { withinMs: 20_000, everyMs: 20, what: 'a sleeping program to be gone' })
+    }, { everyMs: 20, what: 'a sleeping program to be gone' })
       .catch((error: unknown) => { throw new Error(`left of it: ${left.join(', ')}`, { cause: error }); });
   };
 }

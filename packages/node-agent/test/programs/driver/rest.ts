@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import type { KeeperEngine } from '../../../src/engine/keeper-engine.js';
 
 const windowMs = 200;
@@ -18,6 +18,6 @@ export async function awaitRest(engine: KeeperEngine, aid: string): Promise<void
     await pause(windowMs);
     share = (await usedMs() - before) / (performance.now() - begun);
     return share < restShare;
-  }, { withinMs: 30_000, everyMs: 1, what: 'a woken program to be at rest' })
+  }, { everyMs: 1, what: 'a woken program to be at rest' })
     .catch((error: unknown) => { throw new Error(`it takes ${(share * 100).toFixed(0)} % of a CPU with nothing to do`, { cause: error }); });
 }

@@ -24,7 +24,7 @@ export interface PlayedFarm {
   states(app: string): Promise<string[]>;
   instances(app: string): Promise<InstanceRecord[]>;
   /** Waits until the app's instances are in these states, oldest first. */
-  settled(app: string, states: string[], withinMs?: number): Promise<InstanceRecord[]>;
+  settled(app: string, states: string[]): Promise<InstanceRecord[]>;
   events(type?: FarmEvent['type']): Promise<FarmEvent[]>;
   waitForEvent(type: FarmEvent['type'], where?: (event: FarmEvent) => boolean): Promise<FarmEvent>;
 }
@@ -71,13 +71,13 @@ export async function playFarm(t: ExecutionContext, { schedulers = 1, settings =
     },
     instances: (app) => registry.instances.ofApp(app),
     states: async (app) => (await registry.instances.ofApp(app)).map((one) => one.state),
-    settled: async (app, states, withinMs = 20_000) => {
-      await waitUntil(async () => (await farm.states(app)).join() === states.join(), { withinMs, what: `${app} to be ${states.join(', ')}` })
+    settled: async (app, states) => {
+      await waitUntil(async () => (await farm.states(app)).join() === states.join(), { what: `${app} to be ${states.join(', ')}` })
         .catch(async (error: Error) => { throw new Error(`${error.message}; it is ${(await farm.states(app)).join(', ')}`); });
       return farm.instances(app);
     },
     events: async (type) => (await registry.events.read({ count: 1_000 })).map(({ event }) => event).filter((event) => type === undefined || event.type === type),
-    waitForEvent: (type, where = () => true) => waitUntil(async () => (await farm.events(type)).find(where), { withinMs: 20_000, what: `an event ${type}` }),
+    waitForEvent: (type, where = () => true) => waitUntil(async () => (await farm.events(type)).find(where), { what: `an event ${type}` }),
   };
   return farm;
 }
