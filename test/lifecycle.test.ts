@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
 import { waitUntil } from '@appshot/runtime/testing';
 import test, { type ExecutionContext } from 'ava';
 import { copyOfExample } from './support/app-file.js';
@@ -93,11 +95,13 @@ test('nginx with its master and two workers sleeps and serves its files again', 
   }
 });
 
-test('a session goes on after sleep, and what was awake is said in the answer of the visit that woke it', async (t) => {
+test('a session goes on after sleep in a compressed image, and what was awake is said in the answer of the visit that woke it', async (t) => {
   const name = 'life-session';
-  await farm.deploy(copyOfExample(farm.dir, 'node-counter', { name, lines: ['scale: { idleMs: never }'] }));
+  await farm.deploy(copyOfExample(farm.dir, 'node-counter', { name, lines: ['scale: { idleMs: never }', 'snapshot: { compress: zstd }'] }));
+  const { aid } = await farm.instanceOf(name);
   const cookie = String((await farm.visit(`${name}.test`)).headers['set-cookie']?.[0]?.split(';')[0]);
   await farm.appshotJson('sleep', name);
+  t.true(readdirSync(path.join(farm.engineDir, 'images', aid)).includes('pages.zst'), 'its image is compressed');
   const woken = await farm.visit(`${name}.test`, '/', { headers: { cookie } });
   t.is((JSON.parse(woken.body) as { yourVisits: number }).yourVisits, 2);
   t.regex(String(woken.headers['server-timing']), /^wake;desc=restore;dur=/);

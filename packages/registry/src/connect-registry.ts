@@ -14,14 +14,14 @@ export interface ConnectRegistryOptions {
 const retryMs = 250;
 
 /**
- * A command waits about 15 s for a Redis that is away, then fails with `unavailable`. One that Redis took and does not
- * answer fails after 20 s; it may still be done later.
+ * A command waits about 20 s for a Redis that is away, then fails with `unavailable`. One that Redis took and does not
+ * answer fails after 25 s; it may still be done later.
  */
 const options = {
   lazyConnect: true,
   retryStrategy: () => retryMs,
-  maxRetriesPerRequest: 15_000 / retryMs,
-  commandTimeout: 20_000,
+  maxRetriesPerRequest: 20_000 / retryMs,
+  commandTimeout: 25_000,
   connectTimeout: 5_000,
   socketTimeout: 15_000,
   connectionName: 'appshot-registry',

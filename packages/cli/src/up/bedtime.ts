@@ -11,7 +11,8 @@ const stoppingWithinMs = 10_000;
 /** How long saving one instance is tried. */
 const tryForMs = 15_000;
 const retryMs = 100;
-const schedulerBackMs = 3_000;
+/** For a scheduler that has just died: it is started again. */
+const schedulerBackWithinMs = 30_000;
 
 /** Ends a farm's activity: every instance to sleep, whatever it was doing. */
 export class Bedtime {
@@ -39,13 +40,16 @@ export class Bedtime {
     }
   }
 
-  /** A scheduler that dies now is started again within a second. @throws FarmError `unavailable` when it is not. */
-  #instances(): Promise<InstanceListing[]> {
-    return this.#api.get('/instances', Instances).catch(async (error: unknown) => {
-      if (FarmError.from(error).code !== 'unavailable') throw error;
-      await pause(schedulerBackMs);
-      return this.#api.get('/instances', Instances);
-    });
+  /** @throws FarmError `unavailable` when no scheduler answers for so long that none will. */
+  async #instances(): Promise<InstanceListing[]> {
+    for (const deadline = performance.now() + schedulerBackWithinMs; ;) {
+      try {
+        return await this.#api.get('/instances', Instances);
+      } catch (error) {
+        if (FarmError.from(error).code !== 'unavailable' || performance.now() > deadline) throw error;
+        await pause(retryMs);
+      }
+    }
   }
 
   #isHopeless({ aid, state }: InstanceListing, spentMs: number): boolean {

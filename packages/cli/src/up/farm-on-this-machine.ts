@@ -15,7 +15,7 @@ import type { UpOptions } from './up-options.js';
 
 /** Milliseconds that a child gets to end by itself. */
 const stopWithinMs = { gateway: 40_000, scheduler: 40_000, agent: 30_000, nats: 10_000, redis: 30_000 };
-const engineEndsWithinMs = 15_000;
+const engineEndsWithinMs = 30_000;
 
 /** Redis, NATS and one process for each role, as children that are kept running. */
 export class FarmOnThisMachine {

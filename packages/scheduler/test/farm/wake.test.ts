@@ -28,7 +28,7 @@ test('an idle site goes to sleep, leaves no process, and its next visitor finds 
 
 test('200 visitors at once on a sleeping site are one restore and 200 answers', async (t) => {
   const farm = await playFarm(t);
-  await farm.api('POST', '/apps', appFile('shop', 'scale: { idleMs: never, concurrency: 50 }'));
+  await farm.api('POST', '/apps', appFile('shop', 'scale: { idleMs: never, concurrency: 50, max: 1 }'));
   await farm.gateway.visit('shop');
   t.is((await farm.api('POST', '/sleep', { target: 'shop' })).status, 200);
   const visits = await Promise.all(Array.from({ length: 200 }, () => farm.gateway.visit('shop')));
