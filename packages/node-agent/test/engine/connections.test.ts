@@ -84,7 +84,7 @@ test('the address is kept over the death of the keeper; without it the connectio
   await peer.hears('2 after');
 
   await next.snapshot('kept', { keepRunning: false });
-  await next.configure({ addresses: Array.from({ length: 5 }, (_, at) => `10.214.77.${at + 1}`), podsReady: 1, noOthers: true });
+  await next.configure({ addresses: Array.from({ length: 5 }, (_, at) => `10.214.${process.pid & 255}.${at + 1}`), podsReady: 1, noOthers: true });
   const elsewhere = await next.restore('kept');
   t.not(elsewhere.address, address);
   await onlyOneIsConnected(elsewhere.address);

@@ -25,6 +25,10 @@ export function readTraces(processes: readonly { vpid: number; pid: number }[]):
   return traces;
 }
 
+/** Whether some thread runs, or would if it were given a CPU. */
+export const anyRuns = (processes: readonly { pid: number }[]): boolean =>
+  processes.some(({ pid }) => proc.entries(pid, 'task').some((tid) => /^State:\s+R/m.test(proc.text(pid, `task/${tid}/status`))));
+
 /**
  * @param options `heap: false` leaves the heap out: what personalises a clone may ask for memory.
  * @returns the first differences, empty when there are none.

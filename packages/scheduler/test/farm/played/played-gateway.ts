@@ -72,7 +72,13 @@ export class PlayedGateway {
     try {
       for (;;) {
         const instance = this.#choose(app, counts);
-        if (instance !== null) return { ...(await this.#send(counts, instance, pathname)), woken };
+        if (instance !== null) {
+          const sent = await this.#send(counts, instance, pathname);
+          if (sent !== null) return { ...sent, woken };
+          // It has ended, and the route feed is about to say so.
+          this.#draining.set(instance.aid, instance.epoch);
+          continue;
+        }
         const concurrencyFull = this.routes.get(app)?.instances.some((one) => this.#isOpen(one)) ?? false;
         counts.held += 1;
         if (counts.held === 1) this.#report(app);
@@ -124,21 +130,25 @@ export class PlayedGateway {
     return waking;
   }
 
-  async #send(counts: Counts, { aid, url }: { aid: string; url: string }, pathname: string): Promise<Omit<Visit, 'woken'>> {
+  /** Null when nobody listens there. */
+  async #send(counts: Counts, { aid, url }: { aid: string; url: string }, pathname: string): Promise<Omit<Visit, 'woken'> | null> {
     counts.byAid.set(aid, (counts.byAid.get(aid) ?? 0) + 1);
     try {
       const response = await fetch(url + pathname, { headers: { connection: 'close' } });
       return { status: response.status, body: await response.text(), aid };
+    } catch (error) {
+      if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED') return null;
+      throw error;
     } finally {
       counts.byAid.set(aid, (counts.byAid.get(aid) ?? 1) - 1);
     }
   }
 
-  #choose(app: string, counts: Counts): { aid: string; url: string } | null {
+  #choose(app: string, counts: Counts): { aid: string; epoch: number; url: string } | null {
     const route = this.routes.get(app);
     const open = (route?.instances ?? []).filter((one) => this.#isOpen(one) && (counts.byAid.get(one.aid) ?? 0) < (route?.concurrency ?? 1));
     const [least] = open.sort((a, b) => (counts.byAid.get(a.aid) ?? 0) - (counts.byAid.get(b.aid) ?? 0));
-    return least?.endpoint === undefined ? null : { aid: least.aid, url: `http://${least.endpoint.ip}:${least.endpoint.port}` };
+    return least?.endpoint === undefined ? null : { aid: least.aid, epoch: least.epoch, url: `http://${least.endpoint.ip}:${least.endpoint.port}` };
   }
 
   #isOpen({ aid, state, epoch }: Route['instances'][number]): boolean {
