@@ -9,6 +9,7 @@
 
 #include "core/pod/network.h"
 #include "core/pod/thread_namespace.h"
+#include "core/sys/proc.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -30,7 +31,7 @@ void addTasks(const Pod& pod, std::vector<ResourceId>& ids) {
     std::string inside = innermostId(process);
     if (inside.empty()) continue;
     ids.push_back({"pid", inside, std::to_string(pid)});
-    for (const std::string& tid : listDirectory(process + "/task")) {
+    for (const std::string& tid : listDirectoryIfThere(process + "/task")) {
       std::string thread = innermostId(process + "/task/" + tid);
       if (!thread.empty() && thread != inside) ids.push_back({"thread", thread, tid});
     }

@@ -11,6 +11,7 @@
 #include <iterator>
 
 #include "core/sys/proc.h"
+#include "core/sys/proc.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -61,7 +62,7 @@ void openDoorsOf(const std::vector<pid_t>& pids) {
     UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!process.valid()) continue;
     std::string directory = "/proc/" + std::to_string(pid) + "/fd/";
-    for (const std::string& name : listDirectory(directory)) {
+    for (const std::string& name : listDirectoryIfThere(directory)) {
       if (readLink(directory + name).rfind("socket:", 0) != 0) continue;
       UniqueFd socket(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), std::atoi(name.c_str()), 0)));
       if (socket.valid() && isClosedDoor(filterOf(socket.get()))) open(socket.get());

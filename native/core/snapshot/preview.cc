@@ -48,6 +48,16 @@ ProcessPreview previewWholeProcess(pid_t pid) {
   }
 }
 
+void previewOne(pid_t pid, Preview& preview) {
+  ProcessPreview seen = previewWholeProcess(pid);
+  if (!seen.gadgets.syscallReturn || !seen.gadgets.sigreturn) {
+    if (readMaps(std::to_string(pid)).empty()) return;  // it is just ending: its memory has gone
+    throw UnsupportedState({processName(pid) + " has no C library that the restorer could leave over; not supported"});
+  }
+  preview.processes.emplace(pid, std::move(seen));
+  preview.paths.learnWatched(pid);
+}
+
 // As collecting will do it, but of processes that run: nothing is taken or changed, and what was found is forgotten.
 void rehearse(const Pod& pod, Course course, const PathFinder& paths) {
   std::vector<pid_t> pids = podProcesses(pod);
@@ -104,11 +114,11 @@ Preview previewTree(const Pod& pod, bool ends, ClosedDoors& doors) {
   waitUntilFilled(pod);
   Preview preview;
   for (pid_t pid : pids) {
-    ProcessPreview seen = previewWholeProcess(pid);
-    if (!seen.gadgets.syscallReturn || !seen.gadgets.sigreturn)
-      throw UnsupportedState({processName(pid) + " has no C library that the restorer could leave over; not supported"});
-    preview.processes.emplace(pid, std::move(seen));
-    preview.paths.learnWatched(pid);
+    try {
+      previewOne(pid, preview);
+    } catch (const Error& error) {
+      if (!isGone(error)) throw;
+    }
   }
   rehearseUntilItGoes(pod, ends, doors, preview.paths);
   return preview;

@@ -124,4 +124,13 @@ std::string processName(pid_t pid) {
   return "pid " + std::to_string(virtualPid(pid)) + " (" + readProcStat(std::to_string(pid)).comm + ")";
 }
 
+std::vector<std::string> listDirectoryIfThere(const std::string& path) {
+  try {
+    return listDirectory(path);
+  } catch (const Error& error) {
+    if (error.err() == ENOENT || error.err() == ESRCH) return {};
+    throw;
+  }
+}
+
 }  // namespace appshot

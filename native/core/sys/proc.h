@@ -36,6 +36,9 @@ std::vector<MapLine> readMaps(const std::string& who);
 // VmFlags of /proc/PID/smaps by start address: two-letter codes separated by blanks. Slow: walks the page tables.
 std::map<uint64_t, std::string> readVmFlags(const std::string& who);
 
+// Names in a directory of a process; none when it has ended.
+std::vector<std::string> listDirectoryIfThere(const std::string& path);
+
 // Last number of the NSpid line: the id that the process has inside its innermost pid namespace.
 pid_t virtualPid(pid_t pid);
 
