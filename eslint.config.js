@@ -40,6 +40,20 @@ const purePolicy = {
   },
 };
 
+/** Tests wait with one patience: how fast the machine is must not matter. */
+const patientTests = {
+  files: ['packages/*/test/**/*.ts', 'test/**/*.ts'],
+  rules: {
+    'no-restricted-imports': ['error', {
+      paths: [{ name: '@appshot/runtime', importNames: ['waitUntil'], message: "Import it from '@appshot/runtime/testing': it has a test's patience." }],
+    }],
+    'no-restricted-syntax': ['error', {
+      selector: "CallExpression[callee.name='waitUntil'] > ObjectExpression > Property[key.name='withinMs'] > Literal",
+      message: 'Leave it out: a test waits for as long as every other (patienceMs).',
+    }],
+  },
+};
+
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/build/**', '**/node_modules/**', '.build/**', '.appshot/**'] },
   ...tseslint.configs.recommended,
@@ -68,4 +82,5 @@ export default tseslint.config(
   { files: ['packages/cli/src/**/*.ts'], rules: { 'no-console': 'off' } },
   ...Object.entries(mayImport).map(([name, allowed]) => directionOf(name, allowed)),
   purePolicy,
+  patientTests,
 );

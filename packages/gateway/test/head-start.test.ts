@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { checkPorts, instanceComing, instanceRestored, type Endpoint, type WakeReply } from '@appshot/protocol';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { RawClient, visit } from './support/client.js';
 import { Sites } from './support/sites.js';
@@ -45,7 +45,7 @@ async function coming(site: Sleeper, is: () => boolean, what: string): Promise<v
   await waitUntil(() => {
     farm.bus.publish(instanceComing, { app: site.app, aid: site.aid, endpoint: endpointOf(site) });
     return is();
-  }, { withinMs: 10_000, what });
+  }, { what });
 }
 
 async function restored({ app, aid, refuse }: Sleeper, endpoint: Endpoint): Promise<void> {
@@ -103,7 +103,7 @@ test('when the wake is refused, the visitor is told, and nothing of what was sen
   await coming(site, () => site.upstream.requests > 0, 'the request to be sent ahead');
   site.refuse();
   t.is((await answer).status, 503);
-  await waitUntil(() => site.upstream.sockets.size === 0, { withinMs: 10_000, what: 'the connection to be closed' });
+  await waitUntil(() => site.upstream.sockets.size === 0, { what: 'the connection to be closed' });
 });
 
 test('an instance that comes back elsewhere, or whose connection breaks before, serves the visitor all the same', async (t) => {
@@ -114,7 +114,7 @@ test('an instance that comes back elsewhere, or whose connection breaks before, 
   await coming(moved, () => moved.upstream.requests > 0, 'the request to be sent ahead');
   await restored(moved, elsewhere.endpoint);
   t.is((await first).text, 'elsewhere');
-  await waitUntil(() => moved.upstream.sockets.size === 0, { withinMs: 10_000, what: 'the connection to be closed' });
+  await waitUntil(() => moved.upstream.sockets.size === 0, { what: 'the connection to be closed' });
 
   const broken = await sleeper((request, response) => (broken.upstream.requests === 1 ? request.socket.destroy() : void response.end('again')));
   const second = visit(gateway, broken.host);
@@ -131,7 +131,7 @@ test('a visitor who leaves takes along what was sent ahead', async (t) => {
   await coming(site, () => site.upstream.requests > 0, 'the request to be sent ahead');
   client.socket.destroy();
   await once(client.socket, 'close');
-  await waitUntil(() => site.upstream.sockets.size === 0, { withinMs: 10_000, what: 'the connection to be closed' });
+  await waitUntil(() => site.upstream.sockets.size === 0, { what: 'the connection to be closed' });
   site.refuse();
   t.pass();
 });

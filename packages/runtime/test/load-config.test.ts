@@ -18,6 +18,7 @@ test('every problem is reported at once', (t) => {
 test('waiting gives the answer, or says what it waited for and what went wrong last', async (t) => {
   let asked = 0;
   t.is(await waitUntil(() => { if (asked++ < 3) throw new Error('not yet'); return asked; }, { everyMs: 1 }), 4);
-  const late = await t.throwsAsync(waitUntil(() => { throw new Error('refused'); }, { withinMs: 30, what: 'the port' }));
+  const options = { withinMs: 30, what: 'the port' };
+  const late = await t.throwsAsync(waitUntil(() => { throw new Error('refused'); }, options));
   t.is(late!.message, 'waited 30 ms for the port; last error: refused');
 });
