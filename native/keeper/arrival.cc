@@ -38,6 +38,13 @@ void takeOldAddress(Keeper& keeper, Instance& instance) {
   if (!keeper.pods.readdress(*instance.pod, old.address)) old = {};
 }
 
+// With the address that its connections are bound to, if it has such.
+static void takePodFor(Keeper& keeper, Instance& instance, Stopwatch* watch) {
+  instance.pod = keeper.takePod();
+  if (watch != nullptr) watch->lap("pod");
+  if (instance.oldAddress.isGiven()) takeOldAddress(keeper, instance);
+}
+
 void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwatch* watch) {
   auto lap = [&](const char* phase) {
     if (watch != nullptr) watch->lap(phase);
@@ -54,9 +61,7 @@ void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwat
   view.hostName = instance.aid;
   if (isNew) furnishForLaunch(instance.spec, view, berth.detached, keeper.settings.configuratorPath);
   lap("berth");
-  instance.pod = keeper.takePod();
-  lap("pod");
-  if (instance.oldAddress.isGiven()) takeOldAddress(keeper, instance);
+  if (!instance.pod) takePodFor(keeper, instance, watch);
   becomeItself(keeper, instance, keeper.places.self(instance.aid));
   showView(view, berth.detached, *instance.pod);
   placeRedirects(instance, isNew);
@@ -106,14 +111,17 @@ std::unique_ptr<WakeUnderWay> beginWake(Keeper& keeper, Instance& instance, Stop
   if (watch != nullptr) watch->lap("open");
   describeFromImage(keeper, wake->image(), instance);
   instance.oldAddress.address = addressOfConnections(wake->image());
-  makeView(keeper, instance, Furnishing::kFromImage, watch);
+  takePodFor(keeper, instance, watch);
+  takeIdentity(keeper, instance);
   WakeOptions options{instance.oldAddress, instance.environmentChanged};
   if (options.oldAddress.isGiven() || options.tellVariables) {
     wake = wake->with(options, *instance.pod);
     if (watch != nullptr) watch->lap("compile");
   }
   auto underWay = wake->begin(*instance.pod);
-  if (watch != nullptr) watch->phases = joined(watch->phases, underWay->begun());
+  if (watch != nullptr) watch->lap("begin");
+  makeView(keeper, instance, Furnishing::kFromImage, watch);
+  underWay->furnish();
   return underWay;
 }
 

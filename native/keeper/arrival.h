@@ -21,8 +21,8 @@ InstanceSpec specOfImage(const Image& image);
 // Fills in what the image says of an instance, and holds on to its layers. Throws Error `image-invalid`.
 void describeFromImage(Keeper& keeper, const Image& image, Instance& instance);
 
-// Directory, log, layer, pod and view of `instance`, whose spec is filled in. What was made stays with the instance when it
-// throws, for Keeper::forget or dismantle to take away.
+// Directory, log, layer, pod (unless it has one) and view of `instance`, whose spec is filled in. What was made stays with the instance
+// when it throws, for Keeper::forget or dismantle to take away.
 void makeView(Keeper& keeper, Instance& instance, Furnishing furnishing, Stopwatch* watch = nullptr);
 
 // As makeView from an image, for an instance that has no name yet.

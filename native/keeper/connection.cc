@@ -5,6 +5,7 @@
 #include <sys/time.h>
 
 #include <cstdio>
+#include <functional>
 #include <optional>
 
 #include "core/sys/sys.h"
@@ -95,10 +96,11 @@ void Connection::endReading() {
 void Connection::answer(Message message) {
   // Without an id nobody waits for the answer; 0 is no call's.
   Answer reply = {{"id", 0}};
+  std::vector<std::function<void()>> afterwards;
   try {
     Request request = parseRequest(message.text);
     reply["id"] = request.id;
-    reply["value"] = runOperation(request.method, {keeper_, request.params, message.fds, closed_.get()});
+    reply["value"] = runOperation(request.method, {keeper_, request.params, message.fds, closed_.get(), afterwards});
   } catch (const FactsError& error) {
     reply["error"] = errorJson(error.code(), error.what());
     reply["error"]["facts"] = error.facts();
@@ -108,6 +110,7 @@ void Connection::answer(Message message) {
     reply["error"] = errorJson("internal", error.what());
   }
   send(dumped(reply));
+  for (const auto& work : afterwards) work();
 }
 
 }  // namespace appshot

@@ -34,6 +34,7 @@ EarlyWake EarlyWakes::make(const std::string& aid) {
   early.instance->image = aid;
   try {
     early.wake = beginWake(keeper_, *early.instance);
+    early.wake->awaitRoot();
   } catch (...) {
     keeper_.dismantle(early.instance);
     throw;

@@ -1,6 +1,7 @@
 // What a keeper can be asked for. Each operation validates its parameters, runs on the calling thread and answers with JSON.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ struct Call {
   const nlohmann::json& params;
   std::vector<UniqueFd>& fds;            // that came with the request
   int closedFd;                          // readable once the caller has gone away
+  std::vector<std::function<void()>>& afterwards;  // what nobody waits for is put here, and done when the answer has been sent
 };
 
 // Throws Error `bad-request` for a method that does not exist.

@@ -55,18 +55,22 @@ std::vector<std::string> changedEnvironment(const Instance& instance) {
   return changed;
 }
 
-void becomeItself(Keeper& keeper, Instance& instance, const std::string& self) {
+void takeIdentity(Keeper& keeper, Instance& instance) {
   InstanceSpec& spec = instance.spec;
   if (instance.image.empty() || !isTemplatesView(instance)) spec.identity = {instance.aid, keeper.nodeName(), textOf(instance.pod->farmIp)};
   if (instance.image.empty()) instance.former = spec.identity;
+  instance.environmentChanged = !changedEnvironment(instance).empty();
+}
+
+void becomeItself(Keeper& keeper, Instance& instance, const std::string& self) {
+  takeIdentity(keeper, instance);
   fill(self + "/instance.json", describeSelf(instance));
   std::string environment;
   for (const std::string& variable : changedEnvironment(instance)) environment += variable + '\0';
-  instance.environmentChanged = !environment.empty();
   // Also where there is none: an instance that comes back finds the file of its last time.
   fill(self + "/environment", environment);
   size_t number = 0;
-  for (const std::string& place : evaluationOf(spec, spec.identity).redirects()) link(place, self + "/redirect/" + std::to_string(++number));
+  for (const std::string& place : evaluationOf(instance.spec, instance.spec.identity).redirects()) link(place, self + "/redirect/" + std::to_string(++number));
 }
 
 }  // namespace appshot

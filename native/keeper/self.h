@@ -14,7 +14,10 @@ class Keeper;
 // `identity` and the result's spec have to outlive it.
 Evaluation evaluationOf(const InstanceSpec& spec, const Identity& identity);
 
-// Gives the instance, which has its pod by now, its identity, and writes it down for it:
+// Gives the instance, which has its pod by now, its identity, and tells whether variables of its program have changed with it.
+void takeIdentity(Keeper& keeper, Instance& instance);
+
+// The same, and writes it down for it:
 //   instance.json   who it is
 //   environment     NAME=value, each ended by a zero byte: variables that are not what the saved program has them to be
 //   redirect/N      links to where the N-th REDIR rule leads, from 1

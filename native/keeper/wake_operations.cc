@@ -17,14 +17,20 @@ std::string readAid(const Call& call, const char* operation) {
   return aid;
 }
 
-// What has been begun, or all of it.
+// What has been begun, or all of it. It is let go.
 std::unique_ptr<WakeUnderWay> wakeOf(Keeper& keeper, Instance& instance, Stopwatch& watch) {
   if (auto early = keeper.earlyWakes.take(instance.aid)) {
     inherit(instance, *early->instance);
+    early->wake->go();
     return std::move(early->wake);
   }
   instance.image = instance.aid;
-  return beginWake(keeper, instance, &watch);
+  auto wake = beginWake(keeper, instance, &watch);
+  // Whoever makes processes tells of this one when it runs already.
+  wake->go();
+  wake->awaitRoot();
+  watch.phases = joined(watch.phases, wake->begun());
+  return wake;
 }
 
 }  // namespace
@@ -38,20 +44,22 @@ Answer beginWakeOfInstance(Call call) {
 Answer restoreInstance(Call call) {
   std::string aid = readAid(call, "restore");
   Keeper& keeper = call.keeper;
-  Quiet::Urgent urgent(keeper.quiet);
+  auto urgent = std::make_shared<Quiet::Urgent>(keeper.quiet);
   Stopwatch watch;
   InstancePtr instance = keeper.instances.add(aid);
   std::lock_guard operation(instance->operation);
   try {
     std::shared_ptr<WakeUnderWay> wake = wakeOf(keeper, *instance, watch);
-    wake->go();
     // While its memory and its threads are made.
     instance->root = wake->root();
     instance->rootVpid = wake->rootVpid();
     if (instance->root > 0) watchOver(keeper, instance);
     Restored restored = wake->await();
-    // The wake goes then, too: unmapping what it reported through takes longer than one would think.
-    keeper.aftercare.add([instance, wake] { settleCgroups(*instance); });
+    // Not before: it wakes others, who would be in the way. The wake goes then, too: unmapping what it reported through takes longer than
+    // one would think.
+    call.afterwards.push_back([&keeper, instance, wake, urgent] {
+      keeper.aftercare.add([instance, wake] { settleCgroups(*instance); });
+    });
     open(keeper, instance);
     return runningJson(*instance, joined(watch.phases, restored.phases), restored.processes);
   } catch (...) {

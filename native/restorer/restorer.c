@@ -139,23 +139,28 @@ static void opVdso(struct Context* context, struct Op* op) {
 struct UffdCopy { uint64_t to, from, bytes, mode; int64_t copied; };
 
 /*
- * The filler copies beside us, and these pages too, if late. So one may be there already (EEXIST), and when all of the memory is
- * there the filler has unregistered it (ENOENT).
+ * The filler copies the same runs in the opposite order: where a page is there already (EEXIST), it has done the rest. When all of the
+ * memory is there it has unregistered it (ENOENT).
  */
 static void opUffdCopy(struct Context* context, struct Op* op) {
   long fd = (long)argument(context, op, 0);
   struct CopyRun* run = (struct CopyRun*)op->arg[1];
   for (uint64_t i = 0; i < op->arg[2]; i++, run++) {
     for (uint64_t done = 0; done < run->bytes;) {
-      struct UffdCopy copy = {run->address + done, op->arg[3] + run->position + done, run->bytes - done, 1 /* DONTWAKE */, 0};
+      struct UffdCopy copy = {run->address + done, op->arg[3] + run->position + done, run->bytes - done, 0, 0};
       long result = sys3(NR_ioctl, fd, 0xc028aa03 /* UFFDIO_COPY */, (long)&copy);
-      if (result == -2 /* ENOENT */) return;
-      if (result == -17 /* EEXIST */) done += 4096;
-      else if (result == -11 /* EAGAIN: not all of it */) done += copy.copied > 0 ? (uint64_t)copy.copied : 0;
-      else if (result < 0) fail(context, op->step, result);
-      else break;
+      if (result == 0) break;
+      if (result != -11 /* EAGAIN: not all of it */) {
+        if (result == -2 /* ENOENT */ || result == -17 /* EEXIST */) return;
+        fail(context, op->step, result);
+      }
+      done += copy.copied > 0 ? (uint64_t)copy.copied : 0;
     }
   }
+}
+
+static void awaitWord(uint32_t* word) {
+  while (!__atomic_load_n(word, __ATOMIC_SEQ_CST)) sys6(NR_futex, (long)word, 0 /* FUTEX_WAIT */, 0, 0, 0, 0);
 }
 
 static void opGate(struct Context* context, struct Op* op) {
@@ -164,7 +169,7 @@ static void opGate(struct Context* context, struct Op* op) {
     __atomic_store_n(&status->done, 3, __ATOMIC_SEQ_CST);
     wakeAll(&status->done);
   }
-  while (!__atomic_load_n(&status->go, __ATOMIC_SEQ_CST)) sys6(NR_futex, (long)&status->go, 0 /* FUTEX_WAIT */, 0, 0, 0, 0);
+  awaitWord(&status->go);
 }
 
 static void opPrefault(struct Context* context, struct Op* op) {
@@ -291,6 +296,7 @@ static void runTape(struct Context* context, struct Op* op) {
     else if (op->kind == OP_SET) *(uint64_t*)op->arg[0] = op->arg[1];
     else if (op->kind == OP_STORE) *(uint32_t*)op->arg[0] = (uint32_t)argument(context, op, 1);
     else if (op->kind == OP_GATE) opGate(context, op);
+    else if (op->kind == OP_AWAIT) awaitWord((uint32_t*)op->arg[0]);
     else if (op->kind == OP_PREFAULT) opPrefault(context, op);
     else if (op->kind == OP_CONFIGURE) opConfigure(context, op);
     else if (op->kind == OP_UFFD_COPY) opUffdCopy(context, op);

@@ -44,10 +44,16 @@ class FillJob {
  private:
   // Each of these returns false when the process is gone.
   bool copyNext(const std::vector<Extent>& next) {
+    uint64_t sinceLook = kNextBatchBytes;
     for (const Extent& piece : next)
       for (uint64_t start = piece.start; start < piece.end; start += kNextBatchBytes) {
-        if (!readEvents()) return false;
-        for (const Extent& part : missing_.within(start, std::min(start + kNextBatchBytes, piece.end)))
+        if (sinceLook >= kNextBatchBytes) {
+          if (!readEvents()) return false;
+          sinceLook = 0;
+        }
+        uint64_t end = std::min(start + kNextBatchBytes, piece.end);
+        sinceLook += end - start;
+        for (const Extent& part : missing_.within(start, end))
           if (!copy(part, false)) return false;
       }
     return true;

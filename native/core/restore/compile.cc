@@ -1,15 +1,19 @@
 #include "core/restore/compile.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstddef>
+#include <optional>
 
 #include "core/restore/births.h"
 #include "core/restore/lazy_memory.h"
+#include "core/restore/waiting.h"
 #include "core/sys/error.h"
 
 namespace appshot {
@@ -51,7 +55,7 @@ class ImageCompiler {
     Tape tape(region);
     if (compiler_.purpose == Purpose::Zygote) {
       moveDescriptors(tape, true);
-      compileMemory(compiler_, tape, root, false);
+      finishMemory(compiler_, tape, root, false, beginMemory(compiler_, tape, root, false));
       for (const Process& other : state_.processes)
         if (&other != &root && !other.zombie) compileParkedMemory(compiler_, tape, other);
       tape.op(OP_BARRIER, "be ready", {3, 1, 1});
@@ -62,6 +66,9 @@ class ImageCompiler {
       tape.call("close the zygote's /proc", SYS_close, {compiler_.proc});
     }
     moveDescriptors(tape, false);
+    // Children would be forked with this memory: it is theirs to begin after them.
+    if (compiler_.purpose == Purpose::Restore && plan_.births.size() == 1) begun_ = beginMemory(compiler_, tape, root, true);
+    if (compiler_.purpose == Purpose::Restore) enterFiles(tape);
     compileIpc(compiler_, tape);
     compileOpenFiles(compiler_, tape);
     const Birth& first = plan_.births[plan_.first];
@@ -89,11 +96,19 @@ class ImageCompiler {
     if (compiler_.purpose == Purpose::Restore) {
       compiler_.fillSocket = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
       compiler_.duplicates = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_DUPLICATES}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
+      pod_ = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_POD}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     }
     if (compiler_.purpose == Purpose::Zygote && !zygote)
       compiler_.prefault = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     if (zygote) socket_ = tape.call("move a descriptor", SYS_fcntl, {Slot{FD_EXTRA}, F_DUPFD_CLOEXEC, compiler_.highFd}, true);
     tape.call("close the command's descriptors", SYS_close_range, {0, compiler_.highFd - 1, 0});
+  }
+
+  // The pod's file view is made meanwhile; who was there before it was stands outside of it.
+  void enterFiles(Tape& tape) {
+    tape.op(OP_AWAIT, "wait for the instance's files", {compiler_.region.header().status + offsetof(Status, furnished)});
+    tape.call("enter the instance's files", SYS_setns, {pod_, CLONE_NEWNS});
+    tape.call("close the pod", SYS_close, {pod_});
   }
 
   void fork(Tape& tape, size_t number) {
@@ -158,7 +173,7 @@ class ImageCompiler {
     const Process& process = *birth.process;
     children(tape, birth);
     if (hasMemory) compileSharedMemory(compiler_, tape, process);
-    else compileMemory(compiler_, tape, process, true);
+    else finishMemory(compiler_, tape, process, true, begun_ ? *begun_ : beginMemory(compiler_, tape, process, true));
     compileUnpark(compiler_, tape);
     if (compiler_.purpose == Purpose::Zygote) tape.op(OP_PREFAULT, "make memory present", {compiler_.prefault, &process - state_.processes.data()});
     compileDescriptors(compiler_, tape, process);
@@ -175,7 +190,8 @@ class ImageCompiler {
   const State& state_;
   BirthPlan plan_;
   Compiler compiler_;
-  Slot socket_{};
+  Slot socket_{}, pod_{};
+  std::optional<MemoryBegun> begun_;
   size_t meeting_ = 0;  // processes that come to the barriers before the threads are made
 };
 
@@ -183,9 +199,12 @@ class ImageCompiler {
 
 std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, PageSpace space, const std::vector<TouchedPage>& workingSet,
                                        WakeOptions wake) {
-  size_t threads = 0;
-  for (const Process& process : state.processes) threads += process.threads.size();
-  auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads), {}});
+  size_t threads = 0, ahead = 0;
+  for (const Process& process : state.processes) {
+    threads += process.threads.size();
+    if (purpose == Purpose::Restore) ahead += countGoingAhead(state, process);
+  }
+  auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads - ahead), {}});
   ImageCompiler(state, purpose, space, workingSet, *compiled, wake).compile();
   compiled->region.placeSlots();
   if (compiled->region.size() > kPagesOffset) throw Error("unsupported-state", "the image's tape is too large");

@@ -30,7 +30,7 @@ struct PageSpace {
 // A compiled image: the region to be mapped in the new process.
 struct Compiled {
   Region region;
-  uint32_t tasks = 0;  // threads of all processes: those that meet at the last barrier
+  uint32_t tasks = 0;  // those threads of all processes that meet at the last barrier
   std::vector<FillPlan> fills;  // memory that is filled while the programs run; one for each process that has such
 };
 
@@ -117,8 +117,6 @@ void compileOpenFiles(Compiler& compiler, Tape& tape);
 // Descriptor table of one process: final numbers, epoll sets, then the restorer's own are closed.
 void compileDescriptors(Compiler& compiler, Tape& tape, const Process& process);
 
-// Address space of one process from nothing: unmaps all, maps and fills. A zygote leaves shared mappings to its clones.
-void compileMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared);
 // Memory of a process other than the root: its zygote holds it at addresses that nobody uses, from where compileMemory() moves it
 // into its place in each clone, so that clones share it as they share the root's.
 void compileParkedMemory(Compiler& compiler, Tape& tape, const Process& process);
@@ -126,16 +124,30 @@ void compileParkedMemory(Compiler& compiler, Tape& tape, const Process& process)
 void compileUnpark(Compiler& compiler, Tape& tape);
 // The shared mappings that a zygote has left out.
 void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process);
-// What of a process's memory may come while it runs, and what of that is copied before.
+// What of a process's memory may come while it runs, and what of that is there before.
 struct LazyMemory {
   FillPlan plan;
-  std::vector<CopyRun> first;     // the beginning of the working set
-  std::vector<Extent> groups;     // ranges between which there is no other memory: registered in one call
+  std::vector<CopyRun> first;     // the beginning of the working set, from the end
+  std::vector<Extent> groups;     // ranges between which there is no other memory yet: registered in one call
   bool contains(uint64_t address) const;
 };
 LazyMemory planLazyMemory(const Compiler& compiler, const Process& process);
-// Registers the lazy ranges, sends the userfaultfd to the filler and copies the first pages. After the ranges are mapped.
-void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy);
+// Registers the lazy ranges and sends the userfaultfd, which is returned, to the filler. When they are mapped, and no others.
+Slot compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy);
+// Copies those of the first pages that the filler has not come to yet.
+void compileFirstPages(Compiler& compiler, Tape& tape, const LazyMemory& lazy, Slot uffd);
+
+// Memory of which the first part is there.
+struct MemoryBegun {
+  LazyMemory lazy;
+  Slot uffd{};
+  uint64_t vdsoPlaces = 0;  // where a struct VdsoMap says where the vdso goes
+};
+// Address space of one process from nothing: unmaps all and maps what is filled while the rest is made, which needs none of the
+// instance's files. The process must not fork before it is alone in having this memory.
+MemoryBegun beginMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared);
+// Maps and fills the rest. A zygote leaves shared mappings to its clones.
+void finishMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared, const MemoryBegun& begun);
 
 // Advice that would not survive the fork of a zygote.
 void compileForkAdvice(Compiler& compiler, Tape& tape, const Process& process);

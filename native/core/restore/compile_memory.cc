@@ -117,15 +117,20 @@ enum class Which { All, Private, Shared };
 
 bool wanted(const State& state, const Vma& vma, Which which) { return which == Which::All || isShared(state, vma) == (which == Which::Shared); }
 
+void mapLazyRanges(Tape& tape, const Process& process, const LazyMemory& lazy) {
+  for (const Vma& vma : process.vmas)
+    if (lazy.contains(vma.start)) tape.callExact("map memory", SYS_mmap, {vma.start, vma.end - vma.start, vma.prot, mapFlags(vma), -1, 0}, vma.start);
+}
+
 void mapRanges(Compiler& compiler, Tape& tape, const Process& process, MappedFiles& files, Which which, const LazyMemory& lazy) {
   for (const Vma& vma : process.vmas) {
     VmaKind kind = kindOf(vma);
-    if (kind == VmaKind::Vdso || kind == VmaKind::Vvar || !wanted(compiler.state, vma, which)) continue;
+    if (kind == VmaKind::Vdso || kind == VmaKind::Vvar || !wanted(compiler.state, vma, which) || lazy.contains(vma.start)) continue;
     if (kind == VmaKind::SysV) {
       tape.callExact("attach shared memory", SYS_shmat, {vma.object, vma.start, vma.prot & PROT_WRITE ? 0 : SHM_RDONLY}, vma.start);
       continue;
     }
-    uint64_t prot = vma.prot | (!lazy.contains(vma.start) && touches(process.runs, vma) ? PROT_WRITE : 0);
+    uint64_t prot = vma.prot | (touches(process.runs, vma) ? PROT_WRITE : 0);
     if (auto parked = compiler.parked.find({process.pid, vma.start}); parked != compiler.parked.end()) {
       uint64_t bytes = vma.end - vma.start;
       tape.callExact("move memory into its place", SYS_mremap, {parked->second, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, vma.start}, vma.start);
@@ -216,12 +221,10 @@ void setLayout(Compiler& compiler, Tape& tape, const Process& process) {
 
 }  // namespace
 
-static void mapAndFill(Compiler& compiler, Tape& tape, const Process& process, Which which) {
+static void mapAndFill(Compiler& compiler, Tape& tape, const Process& process, Which which, const LazyMemory& lazy) {
   MappedFiles files(compiler, tape);
-  LazyMemory lazy = which == Which::All ? planLazyMemory(compiler, process) : LazyMemory{};
   mapRanges(compiler, tape, process, files, which, lazy);
   fillPages(compiler, tape, runsOf(compiler, process, which, lazy));
-  compileLazyMemory(compiler, tape, lazy);
   finalProtection(compiler.state, tape, process, which, lazy);
   advise(compiler.state, tape, process, which);
   files.closeAll();
@@ -268,19 +271,30 @@ void compileUnpark(Compiler& compiler, Tape& tape) {
 }
 
 void compileSharedMemory(Compiler& compiler, Tape& tape, const Process& process) {
-  mapAndFill(compiler, tape, process, Which::Shared);
+  mapAndFill(compiler, tape, process, Which::Shared, {});
   if (process.exeGhost >= 0) setLayout(compiler, tape, process);
 }
 
-void compileMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared) {
+MemoryBegun beginMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared) {
   VdsoMoves moves = planVdso(compiler, process);
-  uint64_t park = compiler.region.add(&moves.park, sizeof moves.park), place = compiler.region.add(&moves.place, sizeof moves.place);
+  uint64_t park = compiler.region.add(&moves.park, sizeof moves.park);
+  MemoryBegun begun;
+  begun.vdsoPlaces = compiler.region.add(&moves.place, sizeof moves.place);
   uint64_t regionEnd = compiler.region.base() + compiler.regionBytes;
   tape.op(OP_VDSO, "park the vdso", {0, park});
   tape.call("clear the address space below", SYS_munmap, {0, compiler.region.base()});
   tape.call("clear the address space above", SYS_munmap, {regionEnd, kTaskSize - regionEnd});
-  mapAndFill(compiler, tape, process, withShared ? Which::All : Which::Private);
-  tape.op(OP_VDSO, "place the vdso", {1, place});
+  if (!withShared) return begun;
+  begun.lazy = planLazyMemory(compiler, process);
+  mapLazyRanges(tape, process, begun.lazy);
+  begun.uffd = compileLazyMemory(compiler, tape, begun.lazy);
+  return begun;
+}
+
+void finishMemory(Compiler& compiler, Tape& tape, const Process& process, bool withShared, const MemoryBegun& begun) {
+  mapAndFill(compiler, tape, process, withShared ? Which::All : Which::Private, begun.lazy);
+  compileFirstPages(compiler, tape, begun.lazy, begun.uffd);
+  tape.op(OP_VDSO, "place the vdso", {1, begun.vdsoPlaces});
   setLayout(compiler, tape, process);
   tape.mark(MARK_MEMORY);
 }

@@ -122,8 +122,8 @@ void leave(Compiler& compiler, Tape& tape, const Process& process, const Thread&
 
 }  // namespace
 
-// A thread other than the leader, with its own tape.
-static void makeThread(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, uint64_t counter) {
+// A thread other than the leader, with its own tape. `ahead`: it does not wait for the rest.
+static void makeThread(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, uint64_t counter, bool ahead) {
   size_t index = compiler.nextThread++;
   Tape own(compiler.region);
   setThreadState(compiler, own, thread);
@@ -131,7 +131,7 @@ static void makeThread(Compiler& compiler, Tape& tape, const Process& process, c
   if (thread.parentDeathSignal) own.attempt("set the parent death signal", SYS_prctl, {PR_SET_PDEATHSIG, thread.parentDeathSignal, 0, 0, 0});
   requeue(compiler, own, thread.queued, process.pid, thread.tid);
   compileFilters(compiler, own, process, thread);
-  awaitAll(compiler, own);
+  if (!ahead) awaitAll(compiler, own);
   // One that only another thread of the program can wake is as good as not running.
   if (compiler.purpose == Purpose::Zygote && !waitedForThreads(thread)) own.op(OP_GATE, "wait to be wanted", {0});
   leave(compiler, own, process, thread, {counter, false, index});
@@ -151,7 +151,9 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   if (region.unmapStart() > ownEnd) tape.call("unmap the stubs of others", SYS_munmap, {ownEnd, region.unmapStart() - ownEnd});
   tape.op(OP_SET, "count threads", {counter, process.threads.size()});
   dropBounds(tape, leader.credentials);
-  for (size_t i = 1; i < process.threads.size(); i++) makeThread(compiler, tape, process, process.threads[i], counter);
+  bool someGoAhead = !isClone && threadsGoAhead(compiler.state, process);
+  for (size_t i = 1; i < process.threads.size(); i++)
+    makeThread(compiler, tape, process, process.threads[i], counter, someGoAhead && goesAhead(process, process.threads[i]));
   if (!isClone) compileTimers(compiler, tape, process);
   compileOwners(compiler, tape, process);
   setThreadState(compiler, tape, leader);

@@ -23,10 +23,13 @@ namespace {
 
 // Below this a process is filled at once: it costs less than the machinery.
 constexpr uint64_t kWorthwhileBytes = 1 << 20;
-// Of the working set: copied by the process itself. Meanwhile the filler copies the rest, ahead of the program.
-constexpr size_t kFirstPages = 64;
-// The filler copies windows of so many pages in the order of their use, and inside of each by address.
-constexpr std::ptrdiff_t kWindowPages = 64;
+// Of the working set: what a first request needs, about, is there before the program runs. The filler begins to copy it as soon as its
+// place is mapped; the process comes from the other end when it has nothing else to do.
+constexpr size_t kFirstPages = 768;
+// What is used after it is copied in windows of so many pages in the order of their use, and inside of each by address.
+constexpr std::ptrdiff_t kWindowPages = 256;
+// So many pages between two that are wanted are copied, too: that costs less than another call.
+constexpr uint64_t kBridgedBytes = 2 * kPageSize;
 
 // Stacks are written to before the program runs, and locked memory may not fault: both are filled at once.
 bool mayBeLazy(const Process& process, const Vma& vma) {
@@ -39,26 +42,25 @@ bool mayBeLazy(const Process& process, const Vma& vma) {
   });
 }
 
-// Pages of the working set that are missing, one each.
-std::vector<Extent> inOrderOfUse(const std::vector<TouchedPage>& workingSet, uint64_t pid, const Extents& missing) {
-  std::vector<Extent> pieces;
-  for (const TouchedPage& page : workingSet) {
-    if (page.pid != pid) continue;
-    for (const Extent& piece : missing.within(page.address, page.address + kPageSize)) pieces.push_back(piece);
-  }
-  return pieces;
+// Pages of the working set that are missing, in the order of their use.
+std::vector<uint64_t> inOrderOfUse(const std::vector<TouchedPage>& workingSet, uint64_t pid, const Extents& missing) {
+  std::vector<uint64_t> pages;
+  for (const TouchedPage& page : workingSet)
+    if (page.pid == pid && !missing.within(page.address, page.address + kPageSize).empty()) pages.push_back(page.address);
+  return pages;
 }
 
-// Sorted, neighbours in memory and in the image joined.
-std::vector<Extent> byAddress(std::vector<Extent> pieces) {
-  std::sort(pieces.begin(), pieces.end(), [](const Extent& a, const Extent& b) { return a.start < b.start; });
-  std::vector<Extent> joined;
-  for (const Extent& piece : pieces) {
-    bool follows = !joined.empty() && joined.back().end == piece.start && joined.back().position + (joined.back().end - joined.back().start) == piece.position;
-    if (follows) joined.back().end = piece.end;
-    else joined.push_back(piece);
+// By address, neighbours joined. Apart where one range of memory ends and the next begins: the kernel copies into one at a time.
+std::vector<Extent> byAddress(std::vector<uint64_t> pages, const Extents& missing) {
+  std::sort(pages.begin(), pages.end());
+  std::vector<Extent> pieces;
+  for (auto from = pages.begin(); from != pages.end();) {
+    auto to = std::next(from);
+    while (to != pages.end() && *to - *std::prev(to) <= kPageSize + kBridgedBytes) ++to;
+    for (const Extent& piece : missing.within(*from, *std::prev(to) + kPageSize)) pieces.push_back(piece);
+    from = to;
   }
-  return joined;
+  return pieces;
 }
 
 void addRegistered(std::vector<Extent>& ranges, const Vma& vma) {
@@ -79,40 +81,35 @@ LazyMemory planLazyMemory(const Compiler& compiler, const Process& process) {
   if (compiler.purpose != Purpose::Restore || compiler.wake.tellVariables || compiler.fills.size() >= kMaxFillProcesses) return lazy;
   Extents missing;
   auto run = process.runs.begin();
-  bool inGroup = false;
   for (const Vma& vma : process.vmas) {
     while (run != process.runs.end() && run->address < vma.start) ++run;
     bool isLazy = run != process.runs.end() && run->address < vma.end && mayBeLazy(process, vma);
-    // The restorer's region may lie between two of them, and must not be registered.
-    bool skipsRegion = inGroup && lazy.groups.back().end <= compiler.region.base() && vma.start > compiler.region.base();
-    if (isLazy && inGroup && !skipsRegion) lazy.groups.back().end = vma.end;
-    else if (isLazy) lazy.groups.push_back({vma.start, vma.end, 0});
-    inGroup = isLazy;
     if (!isLazy) continue;
+    // The restorer's region may lie between two of them, and must not be registered.
+    bool joins = !lazy.groups.empty() && (lazy.groups.back().end > compiler.region.base() || vma.start < compiler.region.base());
+    if (joins) lazy.groups.back().end = vma.end;
+    else lazy.groups.push_back({vma.start, vma.end, 0});
     addRegistered(lazy.plan.registered, vma);
     for (; run != process.runs.end() && run->address < vma.end; ++run)
       missing.add({run->address, run->address + run->pages * kPageSize, run->position});
   }
   if (missing.bytes() < kWorthwhileBytes) return {};
   lazy.plan.pid = static_cast<uint64_t>(process.pid);
-  std::vector<Extent> wanted = inOrderOfUse(compiler.workingSet, lazy.plan.pid, missing);
+  std::vector<uint64_t> wanted = inOrderOfUse(compiler.workingSet, lazy.plan.pid, missing);
   auto firstEnd = wanted.begin() + static_cast<std::ptrdiff_t>(std::min(wanted.size(), kFirstPages));
-  for (const Extent& joined : byAddress({wanted.begin(), firstEnd})) {
-    // Apart again where one range of memory ends and the next begins: the kernel copies into one at a time.
-    for (const Extent& piece : missing.within(joined.start, joined.end)) lazy.first.push_back({piece.start, piece.position, piece.end - piece.start});
-  }
+  lazy.plan.next = byAddress({wanted.begin(), firstEnd}, missing);
+  for (auto piece = lazy.plan.next.rbegin(); piece != lazy.plan.next.rend(); ++piece) lazy.first.push_back({piece->start, piece->position, piece->end - piece->start});
   for (auto from = firstEnd; from != wanted.end();) {
     auto to = from + std::min<std::ptrdiff_t>(wanted.end() - from, kWindowPages);
-    for (const Extent& piece : byAddress({from, to})) lazy.plan.next.push_back(piece);
+    for (const Extent& piece : byAddress({from, to}, missing)) lazy.plan.next.push_back(piece);
     from = to;
   }
-  // Those of the first pages too: whatever becomes of the process's own copying, nothing is let go before all of it is there.
   lazy.plan.missing = missing.within(0, UINT64_MAX);
   return lazy;
 }
 
-void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
-  if (lazy.plan.registered.empty()) return;
+Slot compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
+  if (lazy.plan.registered.empty()) return {};
   Region& region = compiler.region;
   Slot low = tape.call("make a userfaultfd", SYS_userfaultfd, {O_CLOEXEC | O_NONBLOCK}, true);
   Slot uffd = tape.call("move a descriptor", SYS_fcntl, {low, F_DUPFD_CLOEXEC, compiler.highFd}, true);
@@ -125,14 +122,6 @@ void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
     request.range = {range.start, range.end - range.start};
     request.mode = UFFDIO_REGISTER_MODE_MISSING;
     tape.call("register missing memory", SYS_ioctl, {uffd, UFFDIO_REGISTER, region.add(&request, sizeof request)});
-  }
-  // Before the filler has the userfaultfd: it is soon done with a small program, and then lets go of its memory.
-  if (!lazy.first.empty()) {
-    uint64_t source = region.base() + kPagesOffset;
-    tape.callExact("map the image's pages", SYS_mmap, {source, compiler.space.end, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, compiler.pages, 0}, source);
-    if (compiler.space.base)
-      tape.callExact("map the image's base", SYS_mmap, {source, compiler.space.base, PROT_READ, MAP_SHARED | MAP_FIXED, compiler.base, 0}, source);
-    tape.op(OP_UFFD_COPY, "copy the working set", {uffd, region.addTable(lazy.first), lazy.first.size(), source});
   }
   // The descriptor's number stands in the message as soon as it is known.
   struct { size_t bytes; int level, type, fd, pad; } control{CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS, -1, 0};
@@ -149,6 +138,16 @@ void compileLazyMemory(Compiler& compiler, Tape& tape, const LazyMemory& lazy) {
   // The duplicate first: from the other one on somebody relies on it.
   for (Slot socket : {compiler.duplicates, compiler.fillSocket}) tape.call("send the userfaultfd", SYS_sendmsg, {socket, messageAddress, MSG_NOSIGNAL});
   compiler.fills.push_back(lazy.plan);
+  return uffd;
+}
+
+void compileFirstPages(Compiler& compiler, Tape& tape, const LazyMemory& lazy, Slot uffd) {
+  if (lazy.first.empty()) return;
+  uint64_t source = compiler.region.base() + kPagesOffset;
+  tape.callExact("map the image's pages", SYS_mmap, {source, compiler.space.end, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, compiler.pages, 0}, source);
+  if (compiler.space.base)
+    tape.callExact("map the image's base", SYS_mmap, {source, compiler.space.base, PROT_READ, MAP_SHARED | MAP_FIXED, compiler.base, 0}, source);
+  tape.op(OP_UFFD_COPY, "copy the working set", {uffd, compiler.region.addTable(lazy.first), lazy.first.size(), source});
 }
 
 }  // namespace appshot

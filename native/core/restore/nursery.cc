@@ -71,7 +71,12 @@ void StatusPage::letGo() {
   ::syscall(SYS_futex, &status_->go, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
 }
 
-pid_t CommandSocket::send(Command command, const Descriptors& descriptors) {
+void StatusPage::furnish() {
+  __atomic_store_n(&status_->furnished, 1, __ATOMIC_SEQ_CST);
+  ::syscall(SYS_futex, &status_->furnished, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
+}
+
+uint64_t CommandSocket::ask(Command command, const Descriptors& descriptors) {
   static const UniqueFd proc = sysFd("open /proc", [] { return ::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC); });
   // Every place has to hold a descriptor: where there is none to send, /proc stands in.
   auto orProc = [&](int fd) { return fd >= 0 ? fd : proc.get(); };
@@ -81,15 +86,27 @@ pid_t CommandSocket::send(Command command, const Descriptors& descriptors) {
   if (fds.size() > APPSHOT_MAX_FDS) throw Error("internal", "too many cgroup hierarchies");
   command.fdCount = static_cast<uint32_t>(fds.size());
   command.v1Count = static_cast<uint32_t>(descriptors.v1.size());
-  Answer answer{};
+  std::lock_guard lock(asking_);
+  sys("ask for a new process", [&] { return sendDescriptors(socket_.get(), &command, sizeof command, fds); });
+  return ++asked_;
+}
+
+pid_t CommandSocket::await(uint64_t request) {
+  int64_t result;
   {
-    std::lock_guard lock(mutex_);
-    sys("ask for a new process", [&] { return sendDescriptors(socket_.get(), &command, sizeof command, fds); });
-    ssize_t n = sys("hear of a new process", [&] { return ::recv(socket_.get(), &answer, sizeof answer, 0); });
-    if (n != sizeof answer) throw Error("internal", "the process that makes new processes is gone");
+    std::lock_guard lock(hearing_);
+    while (heard_ < request) {
+      Answer answer{};
+      ssize_t n = sys("hear of a new process", [&] { return ::recv(socket_.get(), &answer, sizeof answer, 0); });
+      if (n != sizeof answer) throw Error("internal", "the process that makes new processes is gone");
+      answers_[++heard_] = answer.result;
+    }
+    auto mine = answers_.find(request);
+    result = mine->second;
+    answers_.erase(mine);
   }
-  if (answer.result <= 0) throwErrno("make a process in the pod", static_cast<int>(-answer.result));
-  return static_cast<pid_t>(answer.result);
+  if (result <= 0) throwErrno("make a process in the pod", static_cast<int>(-result));
+  return static_cast<pid_t>(result);
 }
 
 Nursery& Nursery::instance() {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -35,13 +36,15 @@ class StatusPage {
   void openGate();
   // The same also before they have come to it, where nobody waits for them to.
   void letGo();
+  // The pod shows the instance's files.
+  void furnish();
 
  private:
   UniqueFd fd_;
   Status* status_ = nullptr;
 };
 
-// The other end of a nursery's or zygote's socket. Requests of several threads take turns.
+// The other end of a nursery's or zygote's socket, which does one request after the other. Several threads may use it.
 class CommandSocket {
  public:
   explicit CommandSocket(UniqueFd socket) : socket_(std::move(socket)) {}
@@ -51,11 +54,18 @@ class CommandSocket {
     std::vector<int> v1;
   };
   // Returns the new process's pid as the kernel gave it: virtual in a pod. Throws Error.
-  pid_t send(Command command, const Descriptors& descriptors);
+  pid_t send(Command command, const Descriptors& descriptors) { return await(ask(command, descriptors)); }
+  // The same in two steps: what ask() returns, await() has to be called with, once. Throw Error.
+  uint64_t ask(Command command, const Descriptors& descriptors);
+  pid_t await(uint64_t request);
 
  private:
-  std::mutex mutex_;
   UniqueFd socket_;
+  std::mutex asking_;
+  uint64_t asked_ = 0;
+  std::mutex hearing_;
+  uint64_t heard_ = 0;
+  std::map<uint64_t, int64_t> answers_;  // that others wait for
 };
 
 class Nursery {

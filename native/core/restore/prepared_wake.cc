@@ -14,6 +14,7 @@
 #include "core/restore/nursery.h"
 #include "core/restore/phase_marks.h"
 #include "core/restore/waiting.h"
+#include "core/sys/failpoint.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -68,10 +69,9 @@ static pid_t findIfThere(const Pod& pod, pid_t root) {
 }
 
 std::unique_ptr<WakeUnderWay> PreparedWake::begin(const Pod& pod) const {
-  auto wake = std::make_unique<WakeUnderWay>();
+  auto wake = std::make_unique<WakeUnderWay>(pod);
   wake->image_ = image_;
   wake->steps_ = steps_;
-  PhaseMarks marks;
   const State& state = image_->state();
   Command command = podCommand(COMMAND_RESTORE, state, pod);
   command.regionBase = regionBase_;
@@ -87,21 +87,32 @@ std::unique_ptr<WakeUnderWay> PreparedWake::begin(const Pod& pod) const {
   if (plans_.valid())
     startFilling({image_->directory(), plans_.get(), image_->pagesFd(), image_->pageBytes(), image_->basePagesFd(), image_->base().bytes,
                   std::move(userfaultfds.other), std::move(duplicates.other)}, pod);
-  checkMappedFiles(state, pod.init);
-  marks.done(wake->begun_, "check");
-  Nursery::instance().socket().send(command, descriptors);
+  wake->request_ = Nursery::instance().socket().ask(command, descriptors);
   // Now only the processes have these ends: when they have gone, nobody waits for more.
   userfaultfds.processes.reset();
   duplicates.processes.reset();
-  marks.done(wake->begun_, "fork");
-  wake->root_ = findIfThere(pod, wake->rootVpid());
+  failpoint("ask");
   return wake;
 }
 
-WakeUnderWay::WakeUnderWay() : status_(std::make_unique<StatusPage>()) {}
+WakeUnderWay::WakeUnderWay(const Pod& pod) : status_(std::make_unique<StatusPage>()), pod_(pod) {}
 WakeUnderWay::~WakeUnderWay() = default;
 
 pid_t WakeUnderWay::rootVpid() const { return image_->state().processes.front().pid; }
+
+void WakeUnderWay::furnish() {
+  PhaseMarks marks;
+  checkMappedFiles(image_->state(), pod_.init);
+  marks.done(begun_, "check");
+  status_->furnish();
+}
+
+void WakeUnderWay::awaitRoot() {
+  PhaseMarks marks;
+  Nursery::instance().socket().await(request_);
+  root_ = findIfThere(pod_, rootVpid());
+  marks.done(begun_, "fork");
+}
 
 void WakeUnderWay::go() {
   wentUs_ = monotonicUs();

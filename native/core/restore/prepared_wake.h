@@ -17,12 +17,16 @@ class StatusPage;
 // nothing of them runs. They end with their pod.
 class WakeUnderWay {
  public:
-  WakeUnderWay();
+  explicit WakeUnderWay(const Pod& pod);
   ~WakeUnderWay();
 
+  // To be called once the pod's mount namespace shows the instance's file view. Throws Error; the caller then takes the pod down.
+  void furnish();
   // What it took to begin.
   const PhasesUs& begun() const { return begun_; }
-  // The first process: its pid on the node, or -1 when it has ended by now (await() says why), and its own.
+  // Waits until it is furnished and there is a first process. Throws Error; the caller then takes the pod down.
+  void awaitRoot();
+  // After that, the first process: its pid on the node, or -1 when it has ended by now (await() says why), and its own.
   pid_t root() const { return root_; }
   pid_t rootVpid() const;
   // Lets them run as soon as they are there.
@@ -36,6 +40,8 @@ class WakeUnderWay {
   std::shared_ptr<Image> image_;
   std::shared_ptr<const std::vector<std::string>> steps_;
   std::unique_ptr<StatusPage> status_;
+  const Pod& pod_;
+  uint64_t request_ = 0;  // to the nursery
   pid_t root_ = -1;
   double wentUs_ = 0;
   PhasesUs begun_;
@@ -53,8 +59,8 @@ class PreparedWake {
 
   const Image& image() const { return *image_; }
 
-  // Begins to restore all processes into `pod`, which outlives the result, and whose mount namespace already shows the instance's
-  // file view. Throws Error; the caller then takes the pod down.
+  // Begins to restore all processes into `pod`, which outlives the result. They need no files of the instance before it is furnished.
+  // Throws Error; the caller then takes the pod down.
   std::unique_ptr<WakeUnderWay> begin(const Pod& pod) const;
 
  private:

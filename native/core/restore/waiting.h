@@ -14,4 +14,10 @@ bool waitedForEvents(const Thread& thread);
 // For another thread of its process to wake it, and for nothing else.
 bool waitedForThreads(const Thread& thread);
 
+// How many threads of the process may go on before the rest of it is there: those that nothing can move until another thread runs, where
+// no signal is on its way to any. They are told from the others by goesAhead().
+size_t countGoingAhead(const State& state, const Process& process);
+bool threadsGoAhead(const State& state, const Process& process);
+bool goesAhead(const Process& process, const Thread& thread);
+
 }  // namespace appshot

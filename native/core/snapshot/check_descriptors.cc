@@ -44,7 +44,9 @@ std::vector<std::string> unsupportedDescriptors(const std::string& who, pid_t pi
   std::vector<std::string> names;
   for (const std::string& name : listDirectory("/proc/" + std::to_string(pid) + "/fd")) {
     int fd = std::atoi(name.c_str());
-    std::string what = unsupportedDescriptor(pid, fd, readLink(fdPath(pid, fd, "fd")));
+    std::string link = readLink(fdPath(pid, fd, "fd"));
+    if (link.empty()) continue;  // closed since
+    std::string what = unsupportedDescriptor(pid, fd, link);
     if (!what.empty()) names.push_back(who + ": fd " + name + " is " + what + "; not supported");
   }
   return names;

@@ -37,6 +37,18 @@ std::vector<std::string> lastingIn(pid_t pid, pid_t init) {
   return names;
 }
 
+// A program reads a file of /proc now and then, say: what may pass is given some time to.
+void refuseWhatLasts(const Pod& pod, const std::vector<pid_t>& pids) {
+  for (int look = 1;; look++) {
+    std::vector<std::string> names;
+    for (pid_t pid : pids)
+      for (std::string& name : lastingIn(pid, pod.init)) names.push_back(std::move(name));
+    if (names.empty()) return;
+    if (look == kLooks) throw UnsupportedState(std::move(names));
+    std::this_thread::sleep_for(std::chrono::milliseconds(kBetweenLooksMs));
+  }
+}
+
 // A program that an earlier keeper woke may still wait for its filler, and such pages would look empty.
 ProcessPreview previewWholeProcess(pid_t pid) {
   for (double deadlineUs = monotonicUs() + kFillWithinUs;;) {
@@ -107,10 +119,7 @@ UnsupportedState::UnsupportedState(std::vector<std::string> names) : Error("unsu
 
 Preview previewTree(const Pod& pod, bool ends, ClosedDoors& doors) {
   std::vector<pid_t> pids = podProcesses(pod);
-  std::vector<std::string> names;
-  for (pid_t pid : pids)
-    for (std::string& name : lastingIn(pid, pod.init)) names.push_back(std::move(name));
-  if (!names.empty()) throw UnsupportedState(std::move(names));
+  refuseWhatLasts(pod, pids);
   waitUntilFilled(pod);
   Preview preview;
   for (pid_t pid : pids) {
