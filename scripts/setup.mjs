@@ -29,7 +29,7 @@ async function installNodePackages() {
     await ensurePnpm(say);
     say('installing Node.js packages');
     await runCommand('pnpm', ['install', '--frozen-lockfile', '--config.confirmModulesPurge=false'],
-      { remedy: 'The packages could not be fetched (offline?); run this again with a connection to registry.npmjs.org' });
+      { tries: 3, remedy: 'The packages could not be fetched (offline?); run this again with a connection to registry.npmjs.org' });
   });
 }
 

@@ -29,13 +29,13 @@ async function disableServicesOf(names) {
 
 const env = { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1', APT_LISTCHANGES_FRONTEND: 'none' };
 const install = (names) => runCommand('apt-get', [
-  'install', '-y', '-q', '--no-install-recommends', '--no-upgrade', '-o', 'DPkg::Lock::Timeout=120', ...names,
-], { env, remedy: `apt-get could not install ${names.join(' ')} (offline?); install them by hand and run this again` });
+  'install', '-y', '-q', '--no-install-recommends', '--no-upgrade', '-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::Retries=3', ...names,
+], { env, tries: 2, remedy: `apt-get could not install ${names.join(' ')} (offline?); install them by hand and run this again` });
 
 /** Installs packages that are missing; no daemon is started, enabled or restarted by it. */
 export async function installQuietly(names) {
   await withDaemonsHeld(async () => {
-    const update = await runCommand('apt-get', ['update', '-q'], { env, allowFailure: true });
+    const update = await runCommand('apt-get', ['update', '-q', '-o', 'Acquire::Retries=3'], { env, tries: 2, allowFailure: true });
     if (update.status !== 0) process.stderr.write('  apt-get update failed; trying with the package lists at hand\n');
     await install(names);
   });

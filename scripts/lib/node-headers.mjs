@@ -17,5 +17,5 @@ export async function ensureNodeHeaders(say) {
   for (const place of places()) if (await exists(path.join(place, 'node_api.h'))) return;
   say(`fetching the headers of Node.js ${process.versions.node}`);
   await runCommand('npx', ['--yes', 'node-gyp', 'install', '--ensure'],
-    { remedy: `The headers of Node.js ${process.versions.node} are missing and cannot be fetched (offline?); install them into ${places()[0]}` });
+    { tries: 3, remedy: `The headers of Node.js ${process.versions.node} are missing and cannot be fetched (offline?); install them into ${places()[0]}` });
 }

@@ -16,6 +16,6 @@ export async function ensurePnpm(say) {
   say(`installing pnpm ${major} into .build/tools (${version === null ? 'there is none' : `there is ${version}`})`);
   await mkdir(paths.tools, { recursive: true });
   await runCommand('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--prefix', paths.tools, `pnpm@${major}`],
-    { remedy: `pnpm ${major} is missing and npm cannot fetch it (offline?); install it by "npm install -g pnpm@${major}" and run this again` });
+    { tries: 3, remedy: `pnpm ${major} is missing and npm cannot fetch it (offline?); install it by "npm install -g pnpm@${major}" and run this again` });
   if (await versionOf() === null) throw new SetupProblem(`pnpm ${major} does not run; install it by "npm install -g pnpm@${major}"`);
 }

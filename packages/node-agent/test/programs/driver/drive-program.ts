@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { FarmError } from '@appshot/runtime';
 import { waitUntil } from '@appshot/runtime/testing';
 import type { ProcessRow } from '../../../src/engine/engine.js';
@@ -85,12 +84,20 @@ async function drive(farm: ProgramFarm, program: Program, progress: Progress): P
 
 const isAmong = (rows: readonly ProcessRow[], { vpid, comm }: ProcessRow): boolean => rows.some((row) => row.vpid === vpid && row.comm === comm);
 
+/** Its processes, once they have been the same for a while: a visitor's helper that is just ending is gone a moment later. */
+async function lastingProcesses(farm: ProgramFarm, program: Program): Promise<readonly ProcessRow[]> {
+  let [rows, sameLooks]: [readonly ProcessRow[], number] = [[], 0];
+  return waitUntil(async () => {
+    const now = await farm.engine.ps(program.name);
+    sameLooks = now.length === rows.length && now.every((row) => isAmong(rows, row)) ? sameLooks + 1 : 0;
+    rows = now;
+    return sameLooks >= 3 && rows;
+  }, { everyMs: 50, what: 'its processes to be the same for a while' });
+}
+
 async function sleepAndWake(farm: ProgramFarm, program: Program, progress: Progress, round: number): Promise<Site> {
   progress.doing = `snapshot ${round}`;
-  const lasting = await farm.engine.ps(program.name);
-  // A visitor's helper that is just ending is gone a moment later.
-  await pause(50);
-  const before = await farm.engine.ps(program.name);
+  const before = await lastingProcesses(farm, program);
   const gone = await watchGoing(before);
   const begun = performance.now();
   const taken = await farm.engine.snapshot(program.name, { keepRunning: false });
@@ -104,7 +111,7 @@ async function sleepAndWake(farm: ProgramFarm, program: Program, progress: Progr
   progress.restores.push(performance.now() - asked);
   const after = await farm.engine.ps(program.name);
   // More may have been started meanwhile, as before a first request. But of those that last, none may be missing.
-  const lost = before.filter((row) => isAmong(lasting, row) && !isAmong(after, row));
+  const lost = before.filter((row) => !isAmong(after, row));
   if (lost.length > 0) throw new Error(`came back without ${lost.map(({ vpid, comm }) => `${vpid} (${comm})`).join(', ')}`);
   return farm.siteOf(running);
 }

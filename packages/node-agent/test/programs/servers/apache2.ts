@@ -1,9 +1,10 @@
+import { patienceMs } from '@appshot/runtime/testing';
 import { get, numberAfter } from '../client/http.js';
 import type { Program, Site } from '../driver/program.js';
 
 /** Over the balancer to the inner port, whose answer is an error page. */
 async function visitInner({ address }: Site): Promise<void> {
-  const response = await fetch(`http://${address}/`, { signal: AbortSignal.timeout(10_000), headers: { connection: 'close' } });
+  const response = await fetch(`http://${address}/`, { signal: AbortSignal.timeout(patienceMs), headers: { connection: 'close' } });
   const text = await response.text();
   if (response.status !== 404 || text !== 'inner') throw new Error(`the inner port answered ${response.status} ${text.slice(0, 200)}`);
 }
