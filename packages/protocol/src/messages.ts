@@ -78,7 +78,7 @@ export const visitorCame = { subject: 'appshot.visitor-came', body: VisitorCame 
 /** Which of these farm ports the gateway cannot open for an app, and who has them instead where that can be seen. */
 export const checkPorts = (gateway: string): typeof checkPortsCall => ({ ...checkPortsCall, subject: `appshot.gateway.${gateway}.check-ports` });
 const checkPortsCall = call(
-  'check-ports', 5_000,
+  'check-ports', 15_000,
   z.object({ farmPorts: z.array(z.number().int().min(1).max(65_535)).max(1_000) }),
   z.object({ blocked: z.array(BlockedPort) }),
 );
@@ -144,12 +144,12 @@ const callsByVerb = {
   /** What an instance calls its resources, beside what the node calls them; in both directions. */
   rids: call('rids', 30_000, z.object({ aid: Aid }).extend(ResourceIdQuery.shape), z.object({ rids: z.array(ResourceId) })),
   /** What the agent really has, for reconciling. */
-  list: call('list', 10_000, z.object({}), z.object({
+  list: call('list', 30_000, z.object({}), z.object({
     running: z.array(Target.extend({ endpoint: Endpoint.nullable(), parked: z.boolean().default(false) })),
     images: z.array(z.object({ id: z.string(), bytes: z.number() })),
   })),
   /** The last lines that an instance printed, or those after a byte offset. */
-  logs: call('logs', 10_000, z.object({ aid: Aid, after: z.number().int().nonnegative().optional(), maxBytes: z.number().int().positive().max(262_144).default(65_536) }),
+  logs: call('logs', 30_000, z.object({ aid: Aid, after: z.number().int().nonnegative().optional(), maxBytes: z.number().int().positive().max(262_144).default(65_536) }),
     z.object({ text: z.string(), next: z.number().int() })),
 };
 

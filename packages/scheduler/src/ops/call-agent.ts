@@ -4,8 +4,8 @@ import { FarmError } from '@appshot/runtime';
 import type { z } from 'zod';
 import type { Farm } from '../farm.js';
 
-/** An agent that was killed is started again within a second; longer than this nobody waits for it. */
-const awayForMs = 8_000;
+/** An agent that was killed is started again at once, which takes a second, or ten where all is slow; longer than this nobody waits for it. */
+const awayForMs = 20_000;
 const pauseMs = 100;
 /** An agent that dies with a call in its hands never answers it, and NATS does not tell: asked again after this, and ever more slowly. */
 const askAgainMs = 2_000;

@@ -7,8 +7,8 @@ import { chooseNode, roomOn } from '../policy/choose-node.js';
 import { makeRoom } from './make-room.js';
 import { memoryOf } from './memory-of.js';
 
-/** After its own start, or NATS's, a scheduler has heard of no node yet; heartbeats come every second. */
-const firstHeartbeatMs = 3_000;
+/** After its own start, or NATS's, a scheduler has heard of no node yet; heartbeats come every second, and an agent may be just starting. */
+const firstHeartbeatMs = 15_000;
 
 /** How much memory one more instance of the app is planned with. */
 export function plannedBytes(farm: Farm, spec: AppSpec): number {

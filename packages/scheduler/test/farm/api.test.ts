@@ -74,6 +74,8 @@ test('health, metrics and the description', async (t) => {
   await farm.api('POST', '/apps', appFile('shop'));
   await farm.api('POST', '/sleep', { target: 'shop' });
   await farm.gateway.visit('shop');
+  // Its parts have to answer within a second.
+  await waitUntil(async () => (await farm.api('GET', '/health')).status === 200, { what: 'the farm to be well' });
   t.like(await farm.api('GET', '/health'), { status: 200, body: { status: 'ok', parts: { redis: { ok: true }, nats: { ok: true }, gateways: ['gw1'] } } });
   const metrics = (await farm.api('GET', '/metrics')).body as string;
   t.regex(metrics, /appshot_scheduler_wakes_total\{app="shop",how="restore",[^}]*\} 1/);
