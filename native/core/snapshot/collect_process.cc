@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <optional>
+#include <deque>
 #include <sstream>
 
 #include "configurator/configurator_page.h"
@@ -67,6 +67,39 @@ uint64_t configuratorEntry(pid_t pid, const std::vector<MapLine>& maps) {
   return page.magic == APPSHOT_CONFIGURATOR_MAGIC ? page.entry : 0;
 }
 
+void collectLeader(StoppedProcess& stopped, RemoteScratch& scratch, Process& process) {
+  Tracee& leader = stopped.threads.front();
+  pid_t vtid = stopped.virtualIds.at(leader.tid());
+  RemoteBatch batch(scratch);
+  ThreadQuestions questions(batch);
+  ProcessQuestions forAll(batch, stopped.pid);
+  Thread& thread = process.threads.emplace_back();
+  collectThread(leader, vtid, thread);
+  batch.run(leader, stopped.vpid, vtid);
+  questions.answer(thread);
+  forAll.answer(process);
+}
+
+// Each answers for itself while the next is looked at from outside.
+void collectThreads(StoppedProcess& stopped, size_t from, size_t to, RemoteScratch& scratch, Process& process) {
+  struct Asked {
+    Asked(RemoteScratch& scratch, size_t part) : batch(scratch, part), questions(batch) {}
+    RemoteBatch batch;
+    ThreadQuestions questions;
+  };
+  std::deque<Asked> asked;
+  for (size_t i = from; i < to; i++) {
+    Tracee& tracee = stopped.threads[i];
+    pid_t vtid = stopped.virtualIds.at(tracee.tid());
+    collectThread(tracee, vtid, process.threads.emplace_back());
+    asked.emplace_back(scratch, i - from).batch.start(tracee, stopped.vpid, vtid);
+  }
+  for (size_t i = from; i < to; i++) {
+    asked[i - from].batch.finish();
+    asked[i - from].questions.answer(process.threads[i]);
+  }
+}
+
 }  // namespace
 
 ProcessPreview previewProcess(pid_t pid, const std::vector<MapLine>& maps) {
@@ -105,19 +138,9 @@ void collectProcess(StoppedProcess& stopped, const ProcessPreview& preview, cons
   process.configurator = configuratorEntry(stopped.pid, maps);
   for (Tracee& tracee : stopped.threads) noteWait(tracee, preview.waits);
   RemoteScratch scratch(leader, instruction);
-  for (Tracee& tracee : stopped.threads) {
-    Thread thread;
-    pid_t vtid = stopped.virtualIds.at(tracee.tid());
-    RemoteBatch batch(scratch);
-    ThreadQuestions questions(batch);
-    std::optional<ProcessQuestions> forAll;
-    if (&tracee == &leader) forAll.emplace(batch, stopped.pid);
-    batch.run(tracee, stopped.vpid, vtid);
-    collectThread(tracee, vtid, thread);
-    questions.answer(thread);
-    if (forAll) forAll->answer(process);
-    process.threads.push_back(std::move(thread));
-  }
+  collectLeader(stopped, scratch, process);
+  for (size_t from = 1; from < stopped.threads.size(); from += RemoteBatch::kParts)
+    collectThreads(stopped, from, std::min(stopped.threads.size(), from + RemoteBatch::kParts), scratch, process);
   // /proc has named the threads that timers tell as the node knows them.
   for (PosixTimer& timer : process.posixTimers)
     if (auto told = stopped.virtualIds.find(timer.tid); told != stopped.virtualIds.end()) timer.tid = told->second;

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <future>
 #include <optional>
 #include <sstream>
 
@@ -52,6 +53,7 @@ State collectState(StoppedTree& tree, const Pod& pod, const Preview& preview, Pa
   MemoryCollector memory(state, ghosts);
   state.ownAddress = pod.farmIp.s_addr;
   FileCollector files({state, memory, ghosts, preview.paths, pod.init, course});
+  std::vector<std::future<std::vector<PageRun>>> runs;
   std::vector<pid_t> pids;
   for (const StoppedProcess& stopped : tree.processes())
     if (!stopped.zombie) pids.push_back(stopped.pid);  // the others are found again among their parents' children
@@ -70,10 +72,13 @@ State collectState(StoppedTree& tree, const Pod& pod, const Preview& preview, Pa
       throw Error("unsupported-state", processName(stopped.pid) + " has no C library that the restorer could leave over; not supported");
     process.exeGhost = ghosts.ghostOfProgram(stopped.pid);
     process.vmas = memory.collect(stopped.pid, maps, before.vmFlags);
+    // Takes as long as the descriptors do, of a processor and of none of what they are asked.
+    runs.push_back(std::async(std::launch::async, findRuns, stopped.pid, process.vmas));
     process.descriptors = files.collect(stopped.pid, process.locks);
     tryFilters(process, state.files);
     state.processes.push_back(std::move(process));
   }
+  for (size_t i = 0; i < runs.size(); i++) state.processes[i].runs = runs[i].get();
   files.finish();
   readClocks(tree.processes().front().pid, state);
   memory.saveShared(pages);

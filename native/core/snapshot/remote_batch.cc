@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <utility>
 
 #include "core/sys/sys.h"
 
@@ -78,17 +79,32 @@ RemoteScratch::~RemoteScratch() {
   }
 }
 
+RemoteBatch::RemoteBatch(RemoteScratch& scratch, size_t part) : scratch_(scratch) {
+  callBytes_ /= kParts;
+  resultBytes_ /= kParts;
+  callsAt_ += part * callBytes_;
+  resultsAt_ += part * resultBytes_;
+}
+
+RemoteBatch::~RemoteBatch() {
+  try {
+    if (running_) running_->awaitStop();
+  } catch (const Error&) {
+    // It was killed.
+  }
+}
+
 RemoteAddress RemoteBatch::room(size_t bytes) {
-  RemoteAddress at{scratch_.results() + used_};
+  RemoteAddress at{resultsAt_ + used_};
   used_ += (bytes + 15) / 16 * 16;
-  if (used_ > 4 * 4096) throw Error("internal", "a batch of system calls has too many results");
+  if (used_ > resultBytes_) throw Error("internal", "a batch of system calls has too many results");
   return at;
 }
 
 RemoteAddress RemoteBatch::room(size_t bytes, const void* contents) {
   RemoteAddress at = room(bytes);
   contents_.resize(used_);
-  std::memcpy(contents_.data() + (at.value - scratch_.results()), contents, bytes);
+  std::memcpy(contents_.data() + (at.value - resultsAt_), contents, bytes);
   return at;
 }
 
@@ -96,22 +112,27 @@ size_t RemoteBatch::add(long number, std::initializer_list<uint64_t> arguments) 
   Call call{static_cast<uint64_t>(number), {}};
   std::copy(arguments.begin(), arguments.end(), call.arguments);
   calls_.push_back(call);
-  if ((calls_.size() + 1) * sizeof(Call) > 3 * 4096) throw Error("internal", "a batch has too many system calls");
+  if ((calls_.size() + 1) * sizeof(Call) > callBytes_) throw Error("internal", "a batch has too many system calls");
   return calls_.size() - 1;
 }
 
-void RemoteBatch::run(Tracee& thread, pid_t vpid, pid_t vtid) {
-  size_t count = calls_.size();
+void RemoteBatch::start(Tracee& thread, pid_t vpid, pid_t vtid) {
   std::vector<Call> calls = calls_;
   // A signal that cannot be blocked or handled, kept from the thread by its tracer: stops it without touching any of its state.
   // (A breakpoint would: a forced SIGTRAP resets the action of a program that blocks or ignores it.)
   calls.push_back({SYS_tgkill, {static_cast<uint64_t>(vpid), static_cast<uint64_t>(vtid), SIGSTOP, 0, 0, 0}});
-  writeRemote(thread.process(), scratch_.calls(), calls.data(), calls.size() * sizeof(Call));
-  if (!contents_.empty()) writeRemote(thread.process(), scratch_.results(), contents_.data(), contents_.size());
-  thread.runUntilStop(scratch_.code(), scratch_.calls(), calls.size());
-  readRemote(thread.process(), scratch_.calls(), calls_.data(), count * sizeof(Call));
+  writeRemote(thread.process(), callsAt_, calls.data(), calls.size() * sizeof(Call));
+  if (!contents_.empty()) writeRemote(thread.process(), resultsAt_, contents_.data(), contents_.size());
+  thread.startUntilStop(scratch_.code(), callsAt_, calls.size());
+  running_ = &thread;
+}
+
+void RemoteBatch::finish() {
+  pid_t process = running_->process();
+  std::exchange(running_, nullptr)->awaitStop();
+  readRemote(process, callsAt_, calls_.data(), calls_.size() * sizeof(Call));
   results_.resize(used_);
-  if (used_ > 0) readRemote(thread.process(), scratch_.results(), results_.data(), used_);
+  if (used_ > 0) readRemote(process, resultsAt_, results_.data(), used_);
 }
 
 }  // namespace appshot

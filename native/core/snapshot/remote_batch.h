@@ -37,8 +37,16 @@ class RemoteScratch {
 class RemoteBatch {
  public:
   static constexpr size_t kMaxCalls = 200;
+  // So many threads can make a few calls each at the same time, every one with a part of the scratch pages to itself.
+  static constexpr size_t kParts = 16;
 
   explicit RemoteBatch(RemoteScratch& scratch) : scratch_(scratch) {}
+  // With the part of this number.
+  RemoteBatch(RemoteScratch& scratch, size_t part);
+  RemoteBatch(const RemoteBatch&) = delete;
+  RemoteBatch& operator=(const RemoteBatch&) = delete;
+  // What was started is waited for.
+  ~RemoteBatch();
 
   // Room for a result in the process; give it to a call as an argument, and to read() after run().
   RemoteAddress room(size_t bytes);
@@ -47,14 +55,20 @@ class RemoteBatch {
   // Adds a call; its number is for result().
   size_t add(long number, std::initializer_list<uint64_t> arguments);
   // Runs all in `thread`. `vpid`, `vtid`: its ids as it sees them.
-  void run(Tracee& thread, pid_t vpid, pid_t vtid);
+  void run(Tracee& thread, pid_t vpid, pid_t vtid) {
+    start(thread, vpid, vtid);
+    finish();
+  }
+  // The same in two steps. Nothing else may be asked of the thread in between.
+  void start(Tracee& thread, pid_t vpid, pid_t vtid);
+  void finish();
 
   // What the kernel returned.
   int64_t result(size_t call) const { return static_cast<int64_t>(calls_.at(call).number); }
   template <typename Value>
   Value read(RemoteAddress at) const {
     Value value;
-    std::memcpy(&value, results_.data() + (at.value - scratch_.results()), sizeof value);
+    std::memcpy(&value, results_.data() + (at.value - resultsAt_), sizeof value);
     return value;
   }
 
@@ -65,6 +79,9 @@ class RemoteBatch {
   };
 
   RemoteScratch& scratch_;
+  uint64_t callsAt_ = scratch_.calls(), resultsAt_ = scratch_.results();
+  size_t callBytes_ = 3 * 4096, resultBytes_ = 4 * 4096;
+  Tracee* running_ = nullptr;
   std::vector<Call> calls_;
   std::string contents_;  // what is to stand in the rooms before
   size_t used_ = 0;

@@ -144,8 +144,6 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   whileStopped();
   clock.done("collect");
 
-  for (Process& process : state.processes)
-    if (!process.zombie) process.runs = findRuns(tree->hostPid(process.pid), process.vmas);
   std::unique_ptr<MemorySource> memory;
   if (request.keepRunning) {
     memory = std::make_unique<CopiedMemory>(*tree, state);

@@ -228,7 +228,7 @@ void Tracee::putBack() {
   ::ptrace(PTRACE_SETOPTIONS, tid_, nullptr, reinterpret_cast<void*>(kOptions));
 }
 
-void Tracee::runUntilStop(uint64_t code, uint64_t r12, uint64_t r13) {
+void Tracee::startUntilStop(uint64_t code, uint64_t r12, uint64_t r13) {
   shutOutSignals();
   user_regs_struct registers = registers_;
   registers.rip = code;
@@ -237,6 +237,9 @@ void Tracee::runUntilStop(uint64_t code, uint64_t r12, uint64_t r13) {
   registers.orig_rax = static_cast<uint64_t>(-1);
   trace("set registers", tid_, PTRACE_SETREGS, nullptr, &registers);
   trace("run code", tid_, PTRACE_CONT, nullptr, nullptr);
+}
+
+void Tracee::awaitStop() {
   int status = waitForStop();
   if (WSTOPSIG(status) != SIGSTOP || (status >> 16) != 0)
     throw Error("internal", who(tid_) + " stopped with signal " + std::to_string(WSTOPSIG(status)) + " while it ran code for the snapshot");

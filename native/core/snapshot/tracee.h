@@ -49,8 +49,10 @@ class Tracee {
   // Returns what the kernel returned; `child` is its pid on the node.
   int64_t forkTraced(uint64_t instruction, uint64_t flags, pid_t& child);
 
-  // Runs code in the thread until it stops itself with SIGSTOP, which is then forgotten. r12 and r13 are given to it.
-  void runUntilStop(uint64_t code, uint64_t r12, uint64_t r13);
+  // Runs code in the thread, which is to stop itself with SIGSTOP, that is then forgotten. r12 and r13 are given to it. Others may run
+  // theirs at the same time; nothing else may be asked of this one before awaitStop().
+  void startUntilStop(uint64_t code, uint64_t r12, uint64_t r13);
+  void awaitStop();
 
   // What is left of the time of the wait that it stands in, -1 where that is not known: how it goes on.
   void noteWaitLeft(int64_t leftNs) { waitLeftNs_ = leftNs; }
