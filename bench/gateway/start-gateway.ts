@@ -10,8 +10,8 @@ import { answersHttp } from './answers-http.js';
 
 const main = fileURLToPath(new URL('../../packages/gateway/dist/main.js', import.meta.url));
 
-/** One gateway process with a Redis and a NATS of its own, and the upstream as the only instance of a site named 127.0.0.1. `nodeArguments`: `--cpu-prof`, say. */
-export async function startGatewayProcess(upstream: TestServer, nodeArguments: readonly string[] = []): Promise<{ server: TestServer; stop(): Promise<void> }> {
+/** One gateway process with a Redis and a NATS of its own, and the upstream as the only instance of a site named 127.0.0.1. `nodeArguments`: as `up` starts it, or `--cpu-prof`, say. */
+export async function startGatewayProcess(upstream: TestServer, nodeArguments: readonly string[] = ['--max-semi-space-size=2', '--heap-growing-percent=25']): Promise<{ server: TestServer; stop(): Promise<void> }> {
   const [redis, nats] = await Promise.all([startRedis(), startNats()]);
   const registry = await connectRegistry({ url: redis.url, logger: createLogger('bench') });
   const spec = AppSpec.parse({ name: 'hello', hosts: ['127.0.0.1'], command: ['x'], cwd: '/', port: upstream.port, scale: { concurrency: 1_000 } });

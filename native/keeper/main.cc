@@ -1,5 +1,6 @@
 // appshot-keeper --dir DIR: the daemon that keeps the instances of one engine directory. Started by the binding.
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -103,6 +104,8 @@ int run(const Arguments& arguments, Daemon& daemon) {
 }  // namespace appshot
 
 int main(int argc, char** argv) {
+  // Its threads, of which there are as many as operations at a time, would each keep what it once needed in an arena of its own: a megabyte.
+  ::mallopt(M_ARENA_MAX, 2);
   appshot::becomeFillerIfAsked(argc, argv);
   appshot::Daemon daemon;
   try {

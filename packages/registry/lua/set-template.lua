@@ -1,9 +1,12 @@
 --[[
-Sets or clears an app's template, unless the app has been deployed again since the template's version.
-KEYS  1 the app (hash)
-ARGV  1 version, 2 image, '' for none
+Sets or clears an app's template, unless the app has been deployed again since the template's version; tells the route feed, by which
+schedulers know the farm.
+KEYS  1 the app (hash), 2 feed, 3 feed counter
+ARGV  1 name, 2 version, 3 image, '' for none
 returns 1 when it was set
 ]]
-if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
-redis.call('HSET', KEYS[1], 'template', ARGV[2])
+--@include announce
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'template', ARGV[3])
+announce(KEYS[2], KEYS[3], ARGV[1])
 return 1

@@ -63,7 +63,7 @@ export class Apps {
 
   /** False when the app is gone or was deployed again since that version: then the template is of no use. */
   async setTemplate(name: string, version: number, image: string | null): Promise<boolean> {
-    return (await this.#door.script('set-template', [keys.app(name)], [version, image ?? ''])) === 1;
+    return (await this.#door.script('set-template', [keys.app(name), keys.routeFeed, keys.routeCounter], [name, version, image ?? ''])) === 1;
   }
 
   #recordOf(name: string, hash: Record<string, string>): AppRecord | undefined {

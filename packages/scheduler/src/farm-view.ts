@@ -9,8 +9,11 @@ export interface AppView {
 }
 
 const nothing: AppView = { record: null, instances: [] };
-/** Templates are not in the route feed, and a feed can be lost with its Redis: everything is read again this often, ms. */
-const refreshAllMs = 15_000;
+/**
+ * The feed tells everything, again after a loss too. In case that it does not all the same, everything is read again this often, ms:
+ * seldom, for a thousand sites are a tenth of a second, and some megabytes of garbage.
+ */
+const refreshAllMs = 300_000;
 
 /**
  * Every app and instance in memory, kept by the route feed. It may be a moment old: whoever acts on it acts through guarded

@@ -5,9 +5,9 @@ const longestMs = 900_000;
 const perDoubling = 8;
 const buckets = Math.ceil(Math.log2(longestMs / shortestMs) * perDoubling) + 1;
 
-/** Times since the last reset, in fixed memory: one counter for each eighth of a doubling. */
+/** Times since the last reset, in fixed memory: one counter for each eighth of a doubling. Nothing before the first: most sites sleep. */
 export class TimeHistogram {
-  readonly #counts = new Uint32Array(buckets);
+  #counts: Uint32Array | undefined;
   #total = 0;
 
   get count(): number {
@@ -16,13 +16,14 @@ export class TimeHistogram {
 
   add(ms: number): void {
     const bucket = ms <= shortestMs ? 0 : Math.min(buckets - 1, 1 + Math.floor(Math.log2(ms / shortestMs) * perDoubling));
+    this.#counts ??= new Uint32Array(buckets);
     this.#counts[bucket]! += 1;
     this.#total += 1;
   }
 
   /** The time that a share `q` (0 to 1) of all times do not exceed, milliseconds; null without any. */
   quantile(q: number): number | null {
-    if (this.#total === 0) return null;
+    if (this.#counts === undefined || this.#total === 0) return null;
     const rank = Math.max(1, Math.ceil(q * this.#total));
     let below = 0;
     for (let bucket = 0; bucket < buckets; bucket += 1) {
@@ -33,8 +34,7 @@ export class TimeHistogram {
   }
 
   reset(): void {
-    if (this.#total === 0) return;
-    this.#counts.fill(0);
+    this.#counts = undefined;
     this.#total = 0;
   }
 }

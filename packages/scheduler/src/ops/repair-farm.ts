@@ -1,4 +1,4 @@
-import { agentCalls, type Aid, type InstanceRecord, type RoleId } from '@appshot/protocol';
+import { agentCalls, type Aid, type AppRecord, type InstanceRecord, type RoleId } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { placeTuning } from '../policy/choose-node.js';
@@ -9,6 +9,14 @@ import { deployLease } from './deploy-app.js';
 import { finishStop, retireInstance } from './retire-instance.js';
 import { finishSnapshot } from './sleep-instance.js';
 
+/** Up to so many, everything is compared as often as the job comes. */
+const manyInstances = 100;
+/** With more: a fiftieth of the time, and this much of a rest at most, ms. */
+const restsFor = 50;
+const longestRestMs = 20_000;
+
+interface RegistryLists { readonly instances: readonly InstanceRecord[]; readonly apps: readonly AppRecord[] }
+
 /**
  * Compares what nodes have with what the registry says, and makes them agree: takes up transitions whose scheduler has died,
  * adopts, marks lost, removes what belongs to nobody.
@@ -16,17 +24,28 @@ import { finishSnapshot } from './sleep-instance.js';
 export class FarmRepairs {
   readonly #farm: Farm;
   readonly #suspicions = new Map<RoleId, Suspicions>();
+  /** By performance.now(). */
+  #restsUntil = 0;
 
   constructor(farm: Farm) {
     this.#farm = farm;
   }
 
-  /** One look at every node that is alive. */
+  /** One look at every node that is alive; less often where a look is much work, as it is with a thousand sites. */
   async reconcile(): Promise<void> {
+    const begunAt = performance.now();
+    if (begunAt < this.#restsUntil) return;
     const now = this.#farm.now();
     const nodes = (await this.#farm.registry.nodes.list()).filter((node) => now - node.seenAt < placeTuning.aliveForMs);
-    await Promise.all(nodes.map(({ node }) => this.#reconcileNode(node)));
-    await this.#endInstancesOfNoApp();
+    // The listings first: what is created after them is in the registry before it runs, and is not taken for an orphan.
+    const listings = await Promise.all(nodes.map(({ node }) => this.#list(node)));
+    const instances = await this.#farm.registry.instances.list();
+    // Read after their instances: an app that is being deployed is there by then.
+    const apps = await this.#farm.registry.apps.list();
+    await Promise.all(listings.map((listing) => listing === null ? undefined : this.#reconcileNode(listing, { instances, apps })));
+    await this.#endInstancesOfNoApp({ instances, apps });
+    const endedAt = performance.now();
+    if (instances.length > manyInstances) this.#restsUntil = endedAt + Math.min(longestRestMs, (endedAt - begunAt) * restsFor);
   }
 
   /** An agent says that an instance has ended by itself. It is asked once more before anything is done. */
@@ -38,12 +57,8 @@ export class FarmRepairs {
     await giveUp(this.#farm, record, new FarmError('exited-early', `it ended by itself: ${how}`), 'lost');
   }
 
-  async #reconcileNode(node: RoleId): Promise<void> {
-    // The listing first: what is created after it is in the registry before it runs, and is not taken for an orphan.
-    const listing = await this.#list(node);
-    if (listing === null) return;
-    const instances = await this.#farm.registry.instances.list();
-    const apps = await this.#farm.registry.apps.list();
+  async #reconcileNode(listing: NodeListing, { instances, apps }: RegistryLists): Promise<void> {
+    const { node } = listing;
     const templates = apps.flatMap((app) => [app, app.previous, app.trial].flatMap((version) => version?.template ?? []));
     const { repairs, suspicions } = planRepairs(listing, { instances, templates, apps: apps.length }, this.#suspicions.get(node) ?? {}, this.#farm.now());
     this.#suspicions.set(node, suspicions);
@@ -132,10 +147,9 @@ export class FarmRepairs {
     this.#farm.events.ofInstance(record, { type: 'adopted', because });
   }
 
-  /** A removal that was cut short. The app is read after its instances: one that is being deployed is there by then. */
-  async #endInstancesOfNoApp(): Promise<void> {
-    const instances = await this.#farm.registry.instances.list();
-    const known = new Set((await this.#farm.registry.apps.list()).map((app) => app.spec.name));
+  /** A removal that was cut short. */
+  async #endInstancesOfNoApp({ instances, apps }: RegistryLists): Promise<void> {
+    const known = new Set(apps.map((app) => app.spec.name));
     const strays = instances.filter((record) => !known.has(record.app));
     await Promise.all(strays.map(async (record) => {
       if (await this.#farm.leases.isHeld(deployLease(record.app))) return;
