@@ -66,7 +66,8 @@ async function exposedBy(name: string): Promise<DeployedApp['spec']['expose']> {
 }
 
 test.serial('a redis-server behind a farm port sleeps when no connection is open, and a connection wakes it with its memory', async (t) => {
-  await farm.deploy(appFile('cache', `{ port: 6379, farmPort: ${farmPort} }`));
+  const { stdout } = await farm.appshot('deploy', appFile('cache', `{ port: 6379, farmPort: ${farmPort} }`));
+  t.is(stdout, `cache: version 1 is deployed, at port ${farmPort}\n`);
   await waitUntil(() => askOnce('PING').then((text) => text === '+PONG', () => false), { what: 'the port to be open' });
   const talk = new RedisTalk(farmPort);
   t.is(await talk.ask('SET color green'), '+OK');

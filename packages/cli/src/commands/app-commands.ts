@@ -7,7 +7,10 @@ import { AppRecord } from '../api/api-schemas.js';
 import { withProgress } from '../output/progress.js';
 import { apiCommand, contextOf, type ApiOptions } from './api-command.js';
 
-const said = ({ spec, version, trial }: AppRecord): string => `${spec.name}: version ${version} is deployed, at ${spec.hosts.join(', ')}`
+/** Where its visitors find it: by host names, and at ports of the farm. */
+const placesOf = ({ hosts, expose }: AppRecord['spec']): string => [...hosts, ...expose.map(({ farmPort }) => `port ${farmPort}`)].join(', ');
+
+const said = ({ spec, version, trial }: AppRecord): string => `${spec.name}: version ${version} is deployed, at ${placesOf(spec)}`
   + (trial === null ? '' : `; version ${trial.version} is on trial and gets ${trial.percent} % of the requests`);
 
 const percentOf = (least: number, most: number) => (text: string): number => {
