@@ -35,9 +35,11 @@ class FillJob {
   }
 
   // `next`: see FillPlan.
-  std::vector<TouchedPage> run(const std::vector<Extent>& next) {
+  std::vector<TouchedPage> run(const std::vector<Extent>& next, const std::function<void()>& beforeRest) {
     isRecorded_ = !next.empty();
-    if (copyNext(next) && serveUntilQuiet() && fillRest()) letGo();
+    bool goesOn = copyNext(next) && serveUntilQuiet();
+    if (goesOn) beforeRest();
+    if (goesOn && fillRest()) letGo();
     return std::move(touched_);
   }
 
@@ -100,7 +102,7 @@ class FillJob {
         // The child misses what its parent misses now.
         UniqueFd childFd(static_cast<int>(event.arg.fork.ufd));
         children_.emplace_back([fd = std::move(childFd), missing = missing_, registered = registered_, pid = pid_, pages = pages_]() mutable {
-          FillJob(std::move(fd), std::move(missing), std::move(registered), pid, pages).run({});
+          FillJob(std::move(fd), std::move(missing), std::move(registered), pid, pages).run({}, [] {});
         });
         return true;
       }
@@ -220,11 +222,11 @@ class FillJob {
 
 }  // namespace
 
-std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages) {
+std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages, const std::function<void()>& beforeRest) {
   Extents missing;
   for (const Extent& extent : plan.missing) missing.add(extent);
   FillJob job(std::move(uffd), std::move(missing), plan.registered, plan.pid, pages);
-  return job.run(plan.next);
+  return job.run(plan.next, beforeRest);
 }
 
 }  // namespace appshot

@@ -1,6 +1,7 @@
 // Fills the missing memory of one process through its userfaultfd, while the process runs.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,11 +16,13 @@ struct FillPlan {
   std::vector<Extent> missing;     // what the image has and the process has not yet
   std::vector<Extent> next;        // the part of it that the first requests will touch, in the order of their use
   std::vector<Extent> registered;  // ranges under the userfaultfd (position unused)
+  std::vector<Extent> early;       // what the process itself reads before it runs (only the positions count)
 };
 
 // Serves faults first; fills what is next at once, ahead of the program, and the rest when the program leaves time for it; then
 // lets go of the memory, which is from then on ordinary anonymous memory. Returns what was missed in the first requests. Runs on
 // a thread of the filler; forked children of the program are served by threads of their own, which end before this returns.
-std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages);
+// `beforeRest` is called before pages are read that nobody waits for.
+std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages, const std::function<void()>& beforeRest);
 
 }  // namespace appshot

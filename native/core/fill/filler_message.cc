@@ -15,8 +15,8 @@ namespace appshot {
 UniqueFd writePlans(const std::vector<FillPlan>& plans) {
   std::vector<uint64_t> words{plans.size()};
   for (const FillPlan& plan : plans) {
-    words.insert(words.end(), {plan.pid, plan.missing.size(), plan.next.size(), plan.registered.size()});
-    for (const auto* list : {&plan.missing, &plan.next, &plan.registered})
+    words.insert(words.end(), {plan.pid, plan.missing.size(), plan.next.size(), plan.registered.size(), plan.early.size()});
+    for (const auto* list : {&plan.missing, &plan.next, &plan.registered, &plan.early})
       for (const Extent& extent : *list) words.insert(words.end(), {extent.start, extent.end, extent.position});
   }
   UniqueFd fd = sysFd("make a memfd for fill plans", [] { return ::memfd_create("appshot-fill", MFD_CLOEXEC); });
@@ -37,7 +37,8 @@ std::vector<FillPlan> readPlans(int fd) {
     plan.missing.resize(next());
     plan.next.resize(next());
     plan.registered.resize(next());
-    for (auto* list : {&plan.missing, &plan.next, &plan.registered})
+    plan.early.resize(next());
+    for (auto* list : {&plan.missing, &plan.next, &plan.registered, &plan.early})
       for (Extent& extent : *list) {
         extent.start = next();
         extent.end = next();

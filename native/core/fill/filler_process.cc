@@ -9,6 +9,7 @@
 #include <cstring>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "core/fill/filler.h"
 #include "core/fill/filler_message.h"
@@ -64,27 +65,55 @@ UniqueFd receiveUserfaultfd(int socket, uint64_t& pid) {
 
 constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ (5.14)
 
-// Whether the image is in memory: by some of what is next.
-bool isInMemory(const FillPlan& plan, char* pages) {
+// The pages of an image, mapped.
+struct MappedPages {
+  char* at = nullptr;
+  uint64_t bytes = 0, baseBytes = 0;  // the base's come first
+};
+
+// Whether the image is in memory: by some of what will be wanted.
+bool isInMemory(const FillPlan& plan, const MappedPages& pages) {
   constexpr size_t kSamples = 16;
-  for (size_t i = 0; i < plan.next.size(); i += std::max<size_t>(1, plan.next.size() / kSamples)) {
+  const std::vector<Extent>& wanted = plan.next.empty() ? plan.missing : plan.next;
+  for (size_t i = 0; i < wanted.size(); i += std::max<size_t>(1, wanted.size() / kSamples)) {
     unsigned char isThere = 0;
-    if (::mincore(pages + plan.next[i].position, 1, &isThere) != 0 || !(isThere & 1)) return false;
+    if (::mincore(pages.at + wanted[i].position, 1, &isThere) != 0 || !(isThere & 1)) return false;
   }
   return true;
 }
 
-// What is next is read from the disk, where it is not in memory, and mapped here: while nobody waits for it yet. Calls for a
-// thousand pieces take milliseconds of a processor on which the instance is being made: not where it can be had in one.
-void fetchNext(const std::vector<FillPlan>& plans, char* pages, uint64_t pageBytes) {
-  constexpr uint64_t kMappedAtOnce = 64ull << 20;
-  if (std::all_of(plans.begin(), plans.end(), [&](const FillPlan& plan) { return isInMemory(plan, pages); })) {
-    if (pageBytes <= kMappedAtOnce) ::madvise(pages, pageBytes, kPopulateRead);
-    return;
+// In the order of the file, and with what lies between if that is little: a disk takes as long to begin as for so much.
+std::vector<std::pair<uint64_t, uint64_t>> readsOf(const std::vector<FillPlan>& plans) {
+  constexpr uint64_t kBridgedBytes = 32 << 10;
+  std::vector<std::pair<uint64_t, uint64_t>> pieces, reads;
+  for (const FillPlan& plan : plans)
+    for (const auto* list : {&plan.early, &plan.next})
+      for (const Extent& piece : *list) pieces.emplace_back(piece.position, piece.position + (piece.end - piece.start));
+  std::sort(pieces.begin(), pieces.end());
+  for (const auto& [from, to] : pieces) {
+    if (!reads.empty() && from <= reads.back().second + kBridgedBytes) reads.back().second = std::max(reads.back().second, to);
+    else reads.emplace_back(from, to);
   }
-  for (int advice : {MADV_WILLNEED, kPopulateRead})
-    for (const FillPlan& plan : plans)
-      for (const Extent& piece : plan.next) ::madvise(pages + piece.position, piece.end - piece.start, advice);
+  return reads;
+}
+
+// Asks the disk for what is next, all at once. Of a delta also for the rest: what is missed beside was mostly written lately. A page that
+// is missed meanwhile is read alone: with as much around it as the kernel would, it would come behind megabytes.
+void fetchFromDisk(const std::vector<FillPlan>& plans, const MappedPages& pages) {
+  constexpr uint64_t kSmallDelta = 16 << 20;
+  ::madvise(pages.at, pages.bytes, MADV_RANDOM);
+  for (const auto& [from, to] : readsOf(plans)) ::madvise(pages.at + from, to - from, MADV_WILLNEED);
+  if (pages.baseBytes && pages.bytes - pages.baseBytes <= kSmallDelta) ::madvise(pages.at + pages.baseBytes, pages.bytes - pages.baseBytes, MADV_WILLNEED);
+}
+
+// While nobody waits yet: what is next is asked of the disk, or mapped here where it is in memory. (Calls for a thousand pieces take
+// milliseconds of a processor on which the instance is being made: not where it can be had in one.)
+void fetchNext(const std::vector<FillPlan>& plans, const MappedPages& pages) {
+  constexpr uint64_t kMappedAtOnce = 64ull << 20;
+  bool isThere = std::all_of(plans.begin(), plans.end(), [&](const FillPlan& plan) { return isInMemory(plan, pages); });
+  bool isKnown = std::any_of(plans.begin(), plans.end(), [](const FillPlan& plan) { return !plan.next.empty(); });
+  if (isThere && pages.bytes <= kMappedAtOnce) ::madvise(pages.at, pages.bytes, kPopulateRead);
+  if (!isThere && isKnown) fetchFromDisk(plans, pages);
 }
 
 void work(ReceivedOrder order) {
@@ -94,8 +123,9 @@ void work(ReceivedOrder order) {
   // Positions below those of pages.bin are the base's.
   if (message.baseBytes && mapped != MAP_FAILED) mapped = ::mmap(mapped, message.baseBytes, PROT_READ, MAP_SHARED | MAP_FIXED, order.base.get(), 0);
   if (mapped == MAP_FAILED) std::abort();  // the inits see that we ended and act
-  auto* pages = static_cast<char*>(mapped);
-  fetchNext(plans, pages, message.pageBytes);
+  MappedPages pages{static_cast<char*>(mapped), message.pageBytes, message.baseBytes};
+  fetchNext(plans, pages);
+  auto readAhead = [pages] { ::madvise(pages.at, pages.bytes, MADV_NORMAL); };
   std::vector<std::vector<TouchedPage>> touched(plans.size());
   std::vector<std::thread> threads;
   for (size_t count = 0; count < plans.size(); count++) {
@@ -104,7 +134,7 @@ void work(ReceivedOrder order) {
     if (!userfaultfd.valid()) break;  // the restore has failed
     auto plan = std::find_if(plans.begin(), plans.end(), [pid](const FillPlan& one) { return one.pid == pid; });
     if (plan == plans.end()) std::abort();
-    auto job = [&into = touched[static_cast<size_t>(plan - plans.begin())], plan, pages, fd = std::move(userfaultfd)]() mutable { into = runFillJob(std::move(fd), *plan, pages); };
+    auto job = [&into = touched[static_cast<size_t>(plan - plans.begin())], plan, pages, readAhead, fd = std::move(userfaultfd)]() mutable { into = runFillJob(std::move(fd), *plan, pages.at, readAhead); };
     if (count + 1 < plans.size()) threads.emplace_back(std::move(job));
     else job();
   }

@@ -286,6 +286,8 @@ MemoryBegun beginMemory(Compiler& compiler, Tape& tape, const Process& process, 
   tape.call("clear the address space above", SYS_munmap, {regionEnd, kTaskSize - regionEnd});
   if (!withShared) return begun;
   begun.lazy = planLazyMemory(compiler, process);
+  for (const PageRun& run : runsOf(compiler, process, Which::All, begun.lazy))
+    begun.lazy.plan.early.push_back({run.address, run.address + run.pages * kPageSize, run.position});
   mapLazyRanges(tape, process, begun.lazy);
   begun.uffd = compileLazyMemory(compiler, tape, begun.lazy);
   return begun;

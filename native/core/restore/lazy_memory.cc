@@ -147,6 +147,8 @@ void compileFirstPages(Compiler& compiler, Tape& tape, const LazyMemory& lazy, S
   tape.callExact("map the image's pages", SYS_mmap, {source, compiler.space.end, PROT_READ, MAP_SHARED | MAP_FIXED_NOREPLACE, compiler.pages, 0}, source);
   if (compiler.space.base)
     tape.callExact("map the image's base", SYS_mmap, {source, compiler.space.base, PROT_READ, MAP_SHARED | MAP_FIXED, compiler.base, 0}, source);
+  // A page that is not in memory is read alone: others are on their way.
+  tape.attempt("read pages alone", SYS_madvise, {source, compiler.space.end, MADV_RANDOM});
   tape.op(OP_UFFD_COPY, "copy the working set", {uffd, compiler.region.addTable(lazy.first), lazy.first.size(), source});
 }
 
