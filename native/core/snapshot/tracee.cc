@@ -34,7 +34,7 @@ long optionsForOurs() {
 constexpr int64_t kRestartNoHandler = -514;  // the kernel's ERESTARTNOHAND: made again unless a handler runs first
 
 // Others stand still meanwhile: a thread that nothing can interrupt is not waited for as long as one that only gets no CPU.
-constexpr double kStuckUs = 2e6, kBetweenLooksUs = 5e3;
+constexpr double kStuckUs = 2e6, kBetweenLooksUs = 5e3, kAgainWithinUs = 10e6;
 
 std::string who(pid_t tid) { return "thread " + std::to_string(tid); }
 
@@ -159,7 +159,7 @@ bool Tracee::runToWait(double deadlineUs) {
     int status = 0;
     pid_t got;
     while ((got = ::waitpid(tid_, &status, __WALL | __WNOTHREAD | WNOHANG)) == 0 && monotonicUs() < deadlineUs) ::sched_yield();
-    if (got == 0) return interruptAgain(monotonicUs() + 1e6);
+    if (got == 0) return interruptAgain(monotonicUs() + kAgainWithinUs);
     if (got < 0) throwErrno("wait for " + who(tid_), errno);
     if (!WIFSTOPPED(status)) {
       attached_ = false;
