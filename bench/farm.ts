@@ -5,6 +5,7 @@ import { Farm } from '../test/support/farm.js';
 import { coldStart, heaps, type Heap } from './support/counter-site.js';
 import { timedRequest } from './support/timed-request.js';
 import { Measurements, type Row } from './support/rows.js';
+import { WarmClient } from './support/warm-client.js';
 import { writeAppFile } from './support/write-app-file.js';
 
 const rounds = 30;
@@ -15,17 +16,20 @@ const example = fileURLToPath(new URL('../examples/node-counter', import.meta.ur
 /** A visitor of a sleeping site, through the gateway of a whole farm, beside the site's own cold start. */
 export async function wake(): Promise<Row[]> {
   const farm = new Farm();
+  const client = new WarmClient();
   const measurements = new Measurements();
   try {
+    await client.start();
     await farm.up();
-    for (const heap of heaps) await measureHeap(farm, heap, measurements);
+    for (const heap of heaps) await measureHeap({ farm, client, heap }, measurements);
   } finally {
     await farm.destroy();
+    await client.close();
   }
   return measurements.rows();
 }
 
-async function measureHeap(farm: Farm, heap: Heap, measurements: Measurements): Promise<void> {
+async function measureHeap({ farm, client, heap }: { farm: Farm; client: WarmClient; heap: Heap }, measurements: Measurements): Promise<void> {
   const name = `counter-${heap.ballastMb}`;
   const file = await writeAppFile(path.join(farm.dir, `${name}.yaml`), { name, cwd: example, ballastMb: heap.ballastMb });
   await farm.appshot('deploy', file);
@@ -37,6 +41,7 @@ async function measureHeap(farm: Farm, heap: Heap, measurements: Measurements): 
     note('cold start, spawn to first 200', await coldStart(heap));
     await farm.appshot('sleep', name);
     await pause(settleMs);
+    await client.warm();
     const { tookMs, serverTiming } = await timedRequest(site);
     note('sleeping, request to first byte', tookMs);
     for (const [phase, took] of serverTiming) note(`  ${phase}`, took);

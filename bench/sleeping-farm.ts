@@ -10,6 +10,7 @@ import { engineMemory } from './support/farm-memory.js';
 import { privateMemory } from './support/private-memory.js';
 import { Measurements, type Row } from './support/rows.js';
 import { timedRequest } from './support/timed-request.js';
+import { WarmClient } from './support/warm-client.js';
 
 const run = promisify(execFile);
 const program = fileURLToPath(new URL('../packages/node-agent/test/engine/fixtures/counter.c', import.meta.url));
@@ -29,8 +30,10 @@ export async function sleepingFarm(): Promise<Row[]> {
   const measurements = new Measurements();
   const farm = new Farm();
   const redis = await startRedis();
+  const client = new WarmClient();
   const used = async (): Promise<number> => Number(/used_memory:(\d+)/.exec((await run('redis-cli', ['-u', redis.url, 'info', 'memory'])).stdout)?.[1]);
   try {
+    await client.start();
     await mkdir(siteOf(farm));
     await run('cc', ['-O1', '-o', path.join(siteOf(farm), 'counter'), program]);
     await farm.up('--redis', redis.url);
@@ -49,11 +52,12 @@ export async function sleepingFarm(): Promise<Row[]> {
       const now = { sites: count, bytes: await used() };
       add('registry, for each further site', 'bytes', (now.bytes - before.bytes) / (now.sites - before.sites));
       before = now;
-      for (let round = 0; round < rounds; round += 1) await measureWake(farm, (round * 37) % count, add);
+      for (let round = 0; round < rounds; round += 1) await measureWake({ farm, client, name: nameOf((round * 37) % count) }, add);
     }
   } finally {
     await farm.destroy();
     await redis.stop();
+    await client.close();
   }
   return measurements.rows();
 }
@@ -88,8 +92,8 @@ async function measureMemory(farm: Farm, add: Add): Promise<void> {
   add('memory of all of them', 'MB', (sum + keeper) / 1e6);
 }
 
-async function measureWake(farm: Farm, index: number, add: Add): Promise<void> {
-  const name = nameOf(index);
+async function measureWake({ farm, client, name }: { farm: Farm; client: WarmClient; name: string }, add: Add): Promise<void> {
+  await client.warm();
   const { tookMs, serverTiming } = await timedRequest({ port: farm.http, host: `${name}.localhost` });
   add('sleeping, request to first byte', 'ms', tookMs);
   for (const [phase, took] of serverTiming) add(`  ${phase}`, 'ms', took);

@@ -18,6 +18,8 @@ const mainFile = fileURLToPath(new URL('../main.js', import.meta.url));
  * for a request. And it collects the old one when it has nearly doubled; a role's own heap is 20 to 30 MB, whatever there was to do.
  */
 const nodeOptions = ['--max-semi-space-size=2', '--heap-growing-percent=25'];
+/** V8's helper threads would each keep an arena of malloc for what they once needed. */
+const memoryEnv = { MALLOC_ARENA_MAX: '2' };
 
 /** A role is ready when it has printed its first line, which is `{"ready":…}`. */
 const printedReady = async ({ firstLine }: ReadyProbe): Promise<void> => { await firstLine; };
@@ -33,7 +35,7 @@ export function roleSpec(role: RoleName, farm: FarmDir, options: UpOptions, urls
   return {
     name: role,
     command: [process.execPath, ...nodeOptions, mainFile, role, '--dir', farm.root, ...own[role], ...settings],
-    env: { APPSHOT_REDIS: urls.redis, APPSHOT_NATS: urls.nats },
+    env: { ...memoryEnv, APPSHOT_REDIS: urls.redis, APPSHOT_NATS: urls.nats },
     logFile: path.join(farm.logs, `${role}.log`),
     whenReady: printedReady,
   };
