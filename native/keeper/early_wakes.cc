@@ -35,6 +35,7 @@ EarlyWake EarlyWakes::make(const std::string& aid) {
   try {
     early.wake = beginWake(keeper_, *early.instance);
     early.wake->awaitRoot();
+    early.wake->awaitFiles();
   } catch (...) {
     keeper_.dismantle(early.instance);
     throw;

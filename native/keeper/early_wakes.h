@@ -30,8 +30,8 @@ class EarlyWakes {
  public:
   explicit EarlyWakes(Keeper& keeper) : keeper_(keeper) {}
 
-  // Begins to wake `aid` out of its image, and returns the address under which it will answer. Does nothing where it runs, is being
-  // woken, or enough others wait, and then there is none. Throws Error, and then leaves nothing behind.
+  // Begins to wake `aid` out of its image, and returns the address under which it can be connected to from then on. Does nothing where
+  // it runs, is being woken, or enough others wait, and then there is none. Throws Error, and then leaves nothing behind.
   std::optional<in_addr> begin(const std::string& aid);
   // Hands out what was begun, waiting for what is just being begun or given up. The caller has put `aid` into the table of
   // instances before, so that nothing more is begun.

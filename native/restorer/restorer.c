@@ -163,6 +163,11 @@ static void awaitWord(uint32_t* word) {
   while (!__atomic_load_n(word, __ATOMIC_SEQ_CST)) sys6(NR_futex, (long)word, 0 /* FUTEX_WAIT */, 0, 0, 0, 0);
 }
 
+static void tellWord(uint32_t* word) {
+  __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
+  wakeAll(word);
+}
+
 static void opGate(struct Context* context, struct Op* op) {
   struct Status* status = context->status;
   if (op->arg[0] && __atomic_add_fetch(&status->waiting, 1, __ATOMIC_SEQ_CST) == op->arg[0]) {
@@ -297,6 +302,7 @@ static void runTape(struct Context* context, struct Op* op) {
     else if (op->kind == OP_STORE) *(uint32_t*)op->arg[0] = (uint32_t)argument(context, op, 1);
     else if (op->kind == OP_GATE) opGate(context, op);
     else if (op->kind == OP_AWAIT) awaitWord((uint32_t*)op->arg[0]);
+    else if (op->kind == OP_TELL) tellWord((uint32_t*)op->arg[0]);
     else if (op->kind == OP_PREFAULT) opPrefault(context, op);
     else if (op->kind == OP_CONFIGURE) opConfigure(context, op);
     else if (op->kind == OP_UFFD_COPY) opUffdCopy(context, op);

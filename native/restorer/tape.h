@@ -49,6 +49,7 @@ enum OpKind {
   OP_WATCH = 20,    /* arg[0]: inotify descriptor, arg[1]: path, arg[2]: mask, arg[3]: the number that the watch has to get */
   OP_DRAIN = 21,    /* reads away what waits in descriptor arg[0] */
   OP_AWAIT = 23,    /* wait until the 32-bit word at arg[0], a futex, is not 0 */
+  OP_TELL = 24,     /* set the 32-bit word at arg[0], a futex, to 1 */
   OP_UNTIL = 22,    /* system call `number` without arguments, until it gives `exact` */
   OP_UFFD_COPY = 12, /* copies into a userfaultfd until it meets who copies from the other end; arg[0]: slot value userfaultfd; arg[1]: struct CopyRun array; arg[2]: count; arg[3]: source base */
 };
@@ -106,6 +107,7 @@ struct Status {
   uint32_t go;           /* futex: 1 opens the gate */
   uint32_t confirmed;    /* processes whose configurator has run */
   uint32_t furnished;    /* futex: 1 when the pod shows the instance's files */
+  uint32_t opened;       /* futex: 1 when its files are open, and it can be connected to */
   uint64_t marks[16];    /* time stamp counter */
 };
 

@@ -71,6 +71,7 @@ class ImageCompiler {
     if (compiler_.purpose == Purpose::Restore) enterFiles(tape);
     compileIpc(compiler_, tape);
     compileOpenFiles(compiler_, tape);
+    if (compiler_.purpose == Purpose::Restore) tape.op(OP_TELL, "tell that files are open", {compiler_.region.header().status + offsetof(Status, opened)});
     const Birth& first = plan_.births[plan_.first];
     if (plan_.first == plan_.root) {
       body(tape, first, compiler_.purpose == Purpose::Zygote);

@@ -76,6 +76,14 @@ void StatusPage::furnish() {
   ::syscall(SYS_futex, &status_->furnished, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
 }
 
+void StatusPage::awaitFiles(int withinMs) const {
+  constexpr timespec kBetweenLooks{0, 10'000'000};
+  for (double deadlineUs = monotonicUs() + withinMs * 1000.0; monotonicUs() < deadlineUs;) {
+    if (__atomic_load_n(&status_->opened, __ATOMIC_SEQ_CST) || __atomic_load_n(&status_->done, __ATOMIC_SEQ_CST)) return;
+    ::syscall(SYS_futex, &status_->opened, FUTEX_WAIT, 0, &kBetweenLooks, nullptr, 0);
+  }
+}
+
 uint64_t CommandSocket::ask(Command command, const Descriptors& descriptors) {
   static const UniqueFd proc = sysFd("open /proc", [] { return ::open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC); });
   // Every place has to hold a descriptor: where there is none to send, /proc stands in.

@@ -38,6 +38,8 @@ class StatusPage {
   void letGo();
   // The pod shows the instance's files.
   void furnish();
+  // Waits until they are open, or something has failed, which wait() will say.
+  void awaitFiles(int withinMs) const;
 
  private:
   UniqueFd fd_;

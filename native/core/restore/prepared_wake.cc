@@ -114,6 +114,8 @@ void WakeUnderWay::awaitRoot() {
   marks.done(begun_, "fork");
 }
 
+void WakeUnderWay::awaitFiles() const { status_->awaitFiles(kWithinMs); }
+
 void WakeUnderWay::go() {
   wentUs_ = monotonicUs();
   status_->letGo();

@@ -29,6 +29,8 @@ class WakeUnderWay {
   // After that, the first process: its pid on the node, or -1 when it has ended by now (await() says why), and its own.
   pid_t root() const { return root_; }
   pid_t rootVpid() const;
+  // Waits until they have opened their files: from then on they can be connected to.
+  void awaitFiles() const;
   // Lets them run as soon as they are there.
   void go();
   // Returns when they run; go() has been said. The phases are those of waiting for it. Throws Error; the caller then takes the pod down.
