@@ -7,7 +7,7 @@ import { outcomes, responseBounds } from './traffic/site-tally.js';
 
 /** What a gateway tells Prometheus. What happens with every request is tallied at its site and read from there. */
 export class GatewayMetrics {
-  readonly #wakeTime: Histogram<'app' | 'phase'>;
+  readonly #wakeTime: Histogram<'phase'>;
   readonly #upstreamFailures: Counter<'app' | 'code'>;
 
   constructor(metrics: Metrics, sites: () => Iterable<Site>, connections: (site: Site) => number) {
@@ -17,13 +17,13 @@ export class GatewayMetrics {
     readMetric(metrics.registry, { name: 'appshot_gateway_in_flight', help: 'Requests from arrival to last byte, held ones counted.', type: 'gauge', read: each((site) => [{ labels: { app: site.app }, value: site.inFlight }]) });
     readMetric(metrics.registry, { name: 'appshot_gateway_held', help: 'Requests that wait for an instance.', type: 'gauge', read: each((site) => [{ labels: { app: site.app }, value: site.held.size }]) });
     readMetric(metrics.registry, { name: 'appshot_gateway_connections', help: 'Connections to exposed ports, held ones counted.', type: 'gauge', read: each((site) => [{ labels: { app: site.app }, value: connections(site) }]) });
-    this.#wakeTime = metrics.histogram({ name: 'appshot_gateway_wake_seconds', help: 'Phases of wakes that a request waited for; `call` is the whole call as the gateway saw it.', labels: ['app', 'phase'] });
+    this.#wakeTime = metrics.histogram({ name: 'appshot_gateway_wake_seconds', help: 'Phases of wakes that a request waited for; `call` is the whole of it as the gateway saw it.', labels: ['phase'] });
     this.#upstreamFailures = metrics.counter({ name: 'appshot_gateway_upstream_failures_total', help: 'Attempts that an instance failed, by the error\'s code.', labels: ['app', 'code'] });
   }
 
-  /** `phases` in milliseconds. */
-  woken(app: string, phases: Phases): void {
-    for (const [phase, ms] of Object.entries(phases)) this.#wakeTime.observe({ app, phase }, ms / 1_000);
+  /** `phases` in milliseconds. Not by app: a histogram for each phase of each site would be most of what a gateway keeps of a sleeping one. */
+  woken(phases: Phases): void {
+    for (const [phase, ms] of Object.entries(phases)) this.#wakeTime.observe({ phase }, ms / 1_000);
   }
 
   upstreamFailed(app: string, code: string): void {

@@ -199,12 +199,12 @@ export class RequestPath implements VisitOwner, ExchangeOwner {
   woken(site: Site, { aid, epoch, how, phases }: WakeNote & { aid: Aid; epoch: number }, callMs: number): void {
     const told = site.lastWake?.of;
     if (told?.aid !== aid || told.epoch !== epoch - 1) site.lastWake = { note: { how, phases }, at: performance.now() };
-    this.#parts.metrics.woken(site.app, { ...phases, call: callMs });
+    this.#parts.metrics.woken({ ...phases, call: callMs });
   }
 
   /** Nobody else was asked. */
   wokenByAgent(site: Site, callMs: number): void {
-    this.#parts.metrics.woken(site.app, { ...site.lastWake?.note.phases, call: callMs });
+    this.#parts.metrics.woken({ ...site.lastWake?.note.phases, call: callMs });
   }
 
   cannotWake(site: Site, { because, retryAfterS }: { because: string; retryAfterS: number }): void {
