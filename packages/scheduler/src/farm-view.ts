@@ -14,6 +14,7 @@ const nothing: AppView = { record: null, instances: [] };
  * seldom, for a thousand sites are a tenth of a second, and some megabytes of garbage.
  */
 const refreshAllMs = 300_000;
+const retryMs = 1_000;
 
 /**
  * Every app and instance in memory, kept by the route feed. It may be a moment old: whoever acts on it acts through guarded
@@ -124,7 +125,8 @@ export class FarmView {
         this.#set(app, { record: record ?? null, instances });
       }
     } catch (err) {
-      this.#logger.debug({ err, app }, 'an app could not be read; the next reading of all brings it');
+      this.#logger.debug({ err, app }, 'an app could not be read; it is read again');
+      setTimeout(() => { if (!this.#stop.signal.aborted) void this.refresh(app); }, retryMs).unref();
     } finally {
       this.#reading.delete(app);
       this.#tell(app);
