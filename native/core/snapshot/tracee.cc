@@ -121,7 +121,9 @@ bool Tracee::waitStopped(double deadlineUs) {
         jobStopped_ = signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
         return true;
       }
-      // A signal came first: give it to the thread and wait on.
+      // A signal or a call came first: let the thread have it and wait on. Any stop takes back the interruption that was still to come, so
+      // it is asked for again; not after it was let go, when the first one may just have come, and the second would come upon us later.
+      ::ptrace(PTRACE_INTERRUPT, tid_, nullptr, nullptr);
       ::ptrace(PTRACE_CONT, tid_, nullptr, reinterpret_cast<void*>(static_cast<long>(status >> 16 || WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 : WSTOPSIG(status))));
       continue;
     }

@@ -16,7 +16,6 @@ namespace appshot {
 
 namespace {
 
-constexpr uint64_t kPage = 4096;
 
 std::string whoIs(const Process& process) {
   return "pid " + std::to_string(process.pid) + (process.threads.empty() ? "" : " (" + process.threads.front().comm + ")");

@@ -9,7 +9,7 @@ VICTIM(sleeps_go_on)
 
 #define MS 1000000ll
 /* All begin together. Kind 0 sleeps until a point in time: what it is late by, the machine is to blame for. */
-enum { kKinds = 9, kLengthMs = 600, kMiddleMs = 300, kToleranceMs = 200 };
+enum { kKinds = 9, kLengthMs = 1600, kMiddleMs = 800, kToleranceMs = 700 };
 static int64_t ended[kKinds];
 static _Atomic int64_t began;
 static _Atomic int rounds;
