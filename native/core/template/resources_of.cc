@@ -16,7 +16,6 @@ namespace appshot {
 
 namespace {
 
-
 std::string whoIs(const Process& process) {
   return "pid " + std::to_string(process.pid) + (process.threads.empty() ? "" : " (" + process.threads.front().comm + ")");
 }

@@ -17,6 +17,17 @@ test('all are stopped or none: what cannot be stopped in time is named, and ever
   await engine.restore('stuck');
 });
 
+test('what never waits is stopped however often it is tried, and saved where that need not be between two waits', async (t) => {
+  const { engine, site, launch } = await testEngine(t);
+  await run('cc', ['-O1', '-o', path.join(site, 'caller'), path.join(import.meta.dirname, 'fixtures/caller.c')]);
+  await launch('restless', 'c', { command: ['./caller'], port: undefined });
+  // A template would be; some hundred times it is stopped, let run, and stopped in the middle of its calls.
+  await t.throwsAsync(engine.snapshot('restless', { keepRunning: true, image: 'template' }), { code: 'unsupported-state', message: /did not come to rest/ });
+  t.false((await engine.snapshot('restless', { keepRunning: false })).cancelled);
+  await engine.restore('restless');
+  t.is((await engine.ps('restless')).length, 1);
+});
+
 test('a template is taken of a busy instance too, between two of its waits', async (t) => {
   const { engine, launch } = await testEngine(t);
   const running = await launch('busy', 'node');
