@@ -159,22 +159,23 @@ static void opUffdCopy(struct Context* context, struct Op* op) {
   }
 }
 
-static void awaitWord(uint32_t* word) {
-  while (!__atomic_load_n(word, __ATOMIC_SEQ_CST)) sys6(NR_futex, (long)word, 0 /* FUTEX_WAIT */, 0, 0, 0, 0);
+static void awaitWord(uint32_t* word, uint32_t least) {
+  for (uint32_t now; (now = __atomic_load_n(word, __ATOMIC_SEQ_CST)) < least;) sys6(NR_futex, (long)word, 0 /* FUTEX_WAIT */, now, 0, 0, 0);
 }
 
 static void tellWord(uint32_t* word) {
-  __atomic_store_n(word, 1, __ATOMIC_SEQ_CST);
+  __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST);
   wakeAll(word);
 }
 
 static void opGate(struct Context* context, struct Op* op) {
   struct Status* status = context->status;
   if (op->arg[0] && __atomic_add_fetch(&status->waiting, 1, __ATOMIC_SEQ_CST) == op->arg[0]) {
-    __atomic_store_n(&status->done, 3, __ATOMIC_SEQ_CST);
+    uint32_t nothing = 0; /* nor a failure */
+    __atomic_compare_exchange_n(&status->done, &nothing, 3, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
     wakeAll(&status->done);
   }
-  awaitWord(&status->go);
+  awaitWord(&status->gates[op->arg[1]], 1);
 }
 
 static void opPrefault(struct Context* context, struct Op* op) {
@@ -301,7 +302,7 @@ static void runTape(struct Context* context, struct Op* op) {
     else if (op->kind == OP_SET) *(uint64_t*)op->arg[0] = op->arg[1];
     else if (op->kind == OP_STORE) *(uint32_t*)op->arg[0] = (uint32_t)argument(context, op, 1);
     else if (op->kind == OP_GATE) opGate(context, op);
-    else if (op->kind == OP_AWAIT) awaitWord((uint32_t*)op->arg[0]);
+    else if (op->kind == OP_AWAIT) awaitWord((uint32_t*)op->arg[0], (uint32_t)op->arg[1]);
     else if (op->kind == OP_TELL) tellWord((uint32_t*)op->arg[0]);
     else if (op->kind == OP_PREFAULT) opPrefault(context, op);
     else if (op->kind == OP_CONFIGURE) opConfigure(context, op);

@@ -21,6 +21,7 @@ enum {
   APPSHOT_STACK = 16384,       /* of a process's first thread, inside the region */
   APPSHOT_THREAD_STACK = 8192, /* of every further thread; it only runs its tape */
   APPSHOT_SERVER = 32768,      /* room for a zygote's struct Server; what its clones go on with stands in the last 64 bytes */
+  APPSHOT_COUNTERS = 64, /* that tasks tell each other with how far they are */
   APPSHOT_MAX_FDS = 16,        /* that come with a command */
 };
 
@@ -43,13 +44,13 @@ enum OpKind {
   OP_SET = 15,      /* 64-bit arg[1] to address arg[0] */
   OP_STORE = 14,    /* 32-bit arg[1] to address arg[0] */
   OP_LOAD = 13,     /* 32-bit number at address arg[0] to slot `out` */
-  OP_GATE = 16,     /* wait until the keeper says go; the last of arg[0] tasks tells it that all wait (0: nobody counts on this one) */
+  OP_GATE = 16,     /* wait until the keeper opens gate arg[1]; the last of arg[0] tasks tells it that all wait (0: nobody counts on this one) */
   OP_PREFAULT = 17, /* make the pages of process arg[1] present that stand in descriptor slot arg[0] (struct PrefaultHeader) */
   OP_CONFIGURE = 18, /* call the configurator: see struct Configure at arg[0] */
   OP_WATCH = 20,    /* arg[0]: inotify descriptor, arg[1]: path, arg[2]: mask, arg[3]: the number that the watch has to get */
   OP_DRAIN = 21,    /* reads away what waits in descriptor arg[0] */
-  OP_AWAIT = 23,    /* wait until the 32-bit word at arg[0], a futex, is not 0 */
-  OP_TELL = 24,     /* set the 32-bit word at arg[0], a futex, to 1 */
+  OP_AWAIT = 23,    /* wait until the 32-bit word at arg[0], a futex, is arg[1] or more */
+  OP_TELL = 24,     /* add one to the 32-bit word at arg[0], a futex */
   OP_UNTIL = 22,    /* system call `number` without arguments, until it gives `exact` */
   OP_UFFD_COPY = 12, /* copies into a userfaultfd until it meets who copies from the other end; arg[0]: slot value userfaultfd; arg[1]: struct CopyRun array; arg[2]: count; arg[3]: source base */
 };
@@ -102,14 +103,21 @@ struct Status {
   int64_t failedResult;
   uint32_t failedTask;   /* virtual tid */
   uint32_t arrived[8];   /* barriers */
-  uint32_t done;         /* futex: 1 everything runs, 2 failed, 3 all processes wait at the gate */
-  uint32_t waiting;      /* at the gate */
-  uint32_t go;           /* futex: 1 opens the gate */
+  uint32_t counters[APPSHOT_COUNTERS];
+  uint32_t done;         /* futex: 1 everything runs, 2 failed, 3 all that are counted wait at their gates */
+  uint32_t waiting;      /* at the gates */
+  uint32_t gates[3];     /* futexes: 1 opens one */
   uint32_t confirmed;    /* processes whose configurator has run */
   uint32_t furnished;    /* futex: 1 when the pod shows the instance's files */
   uint32_t opened;       /* futex: 1 when its files are open, and it can be connected to */
   uint64_t marks[16];    /* time stamp counter */
 };
+
+/*
+ * GATE_GO: somebody wants the programs to run. Before that, where there are processes that a signal had stopped: GATE_STAND, behind which
+ * these go on to be stopped again; and when all stand, GATE_STOOD, where their parents wait.
+ */
+enum GateKind { GATE_GO = 0, GATE_STAND = 1, GATE_STOOD = 2 };
 
 enum MarkKind { MARK_BORN = 0, MARK_FILES = 1, MARK_MEMORY = 2, MARK_THREADS = 3, MARK_GO = 4, MARK_FILL = 5 };
 

@@ -103,3 +103,40 @@ TEST_CASE("a child that only a subreaper can have got is refused elsewhere") {
   REQUIRE(tree.birthOf(4).after.size() == 1);
   CHECK(tree.pids(tree.plan.births[tree.birthOf(4).after[0]].after) == Planned::Pids{5});
 }
+
+TEST_CASE("an orphan comes past a subreaper that was none yet when it lost its parent") {
+  std::vector<Process> processes = {make(3, 1, 3), make(4, 3, 4), make(5, 1, 4), make(6, 3, 4)};
+  processes[0].subreaper = true;
+  Planned tree(processes);
+  const Birth &root = tree.birthOf(3), &leader = tree.birthOf(4);
+  CHECK(root.adopts);
+  CHECK(root.passing == 1);
+  REQUIRE(leader.after.size() == 1);
+  REQUIRE(leader.late.size() == 1);
+  const Birth &past = tree.plan.births[leader.after[0]], &stays = tree.plan.births[leader.late[0]];
+  CHECK(tree.pids(past.after) == Planned::Pids{5});
+  CHECK(past.passes == std::vector<size_t>{tree.plan.root});
+  CHECK(past.awaits == -1);
+  CHECK(tree.pids(stays.after) == Planned::Pids{6});
+  CHECK(stays.awaits == static_cast<int64_t>(tree.plan.root));
+}
+
+TEST_CASE("subreapers below each other get their orphans from the top down") {
+  std::vector<Process> processes = {make(3, 1, 3), make(4, 3, 3), make(5, 4, 5), make(6, 1, 5), make(7, 3, 5), make(8, 4, 5)};
+  processes[0].subreaper = processes[1].subreaper = true;
+  Planned tree(processes);
+  CHECK(tree.birthOf(3).passing == 1);
+  CHECK(tree.birthOf(4).passing == 2);
+  const Birth& leader = tree.birthOf(5);
+  CHECK(leader.after.size() == 1);
+  REQUIRE(leader.late.size() == 2);
+  CHECK(tree.pids(tree.plan.births[leader.late[0]].after) == Planned::Pids{7});
+  CHECK(tree.pids(tree.plan.births[leader.late[1]].after) == Planned::Pids{8});
+}
+
+TEST_CASE("an orphan that could not come to its parent is refused") {
+  // The leader's session has ended with it, and its orphans have two parents, none below the other.
+  std::vector<Process> processes = {make(3, 1, 3), make(4, 3, 3), make(5, 3, 3), make(6, 4, 9), make(7, 5, 9)};
+  processes[1].subreaper = processes[2].subreaper = true;
+  CHECK_THROWS_WITH_AS(Planned(std::vector<Process>(processes)), "pid 6 (program) has lost its parent and is in the session of a process that has another; not supported", Error);
+}

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "core/image/tcp_state.h"
+
 namespace appshot {
 
 namespace {
@@ -27,6 +29,7 @@ const char* brokenPartOf(const OpenFile& file, const State& state) {
   if (std::any_of(file.watches.begin(), file.watches.end(), [&](const EpollWatch& watch) { return watch.target >= files; })) return "an epoll watch is broken";
   if (file.connectedTo >= static_cast<int64_t>(files)) return "a datagram socket's peer is missing";
   if (file.tcp.kept && (file.tcp.window.size() != 5 || file.tcp.unsent > file.tcp.outgoing.size())) return "a kept connection is broken";
+  if (file.tcp.kept && !canBeKept(file.tcp.state)) return "the state of a kept connection is broken";
   if (file.waitsOn >= static_cast<int64_t>(files)) return "a waiting connection's listening socket is missing";
   if (!isAddress(file.localAddress) || !isAddress(file.peerAddress)) return "a socket's address is broken";
   for (const QueuedMessage& message : file.messages) {

@@ -51,6 +51,14 @@ static void newerFieldsFrom(const json& from, Thread& thread) {
 }
 static void newerFieldsTo(json& to, const MappedFile& file) { to["ghost"] = file.ghost; }
 static void newerFieldsFrom(const json& from, MappedFile& file) { file.ghost = from.value("ghost", file.ghost); }
+static void newerFieldsTo(json& to, const TcpConnection& tcp) {
+  to["state"] = tcp.state;
+  to["endUnsent"] = tcp.endUnsent;
+}
+static void newerFieldsFrom(const json& from, TcpConnection& tcp) {
+  tcp.state = from.value("state", tcp.state);
+  tcp.endUnsent = from.value("endUnsent", tcp.endUnsent);
+}
 static void newerFieldsTo(json& to, const OpenFile& file) { to["leaseType"] = file.leaseType; }
 static void newerFieldsFrom(const json& from, OpenFile& file) { file.leaseType = from.value("leaseType", file.leaseType); }
 
@@ -70,7 +78,7 @@ APPSHOT_FIELDS(InotifyWatch, wd, mask, path)
 APPSHOT_FIELDS(SocketOption, level, name, value)
 APPSHOT_FIELDS(QueuedMessage, bytes, from, files)
 APPSHOT_FIELDS(Membership, group, interface, loopback, mode, sources)
-APPSHOT_FIELDS(TcpConnection, kept, sendNext, receiveNext, outgoing, unsent, segment, sendScale, receiveScale, options, timestamp, window)
+APPSHOT_FIELDS_AND_NEWER(TcpConnection, kept, sendNext, receiveNext, outgoing, unsent, segment, sendScale, receiveScale, options, timestamp, window)
 APPSHOT_FIELDS_AND_NEWER(OpenFile, kind, flags, path, position, deleted, contents, object, writeEnd, count, signalMask, clock, timerFlags, intervalNs, valueNs,
                watches, inotify, socketType, family, protocol, backlog, localAddress, peerAddress, options, ownerType, ownerPid, ownerSignal,
                flockType, mode, messages, tcpEnd, connectedTo, tcp, waitsOn, memberships)
@@ -126,7 +134,7 @@ static json processToJson(const Process& p) {
           {"gadgetSyscall", p.gadgetSyscall}, {"gadgetSigreturn", p.gadgetSigreturn},
           {"configurator", p.configurator},
           {"comm", p.comm}, {"cwdDeleted", p.cwdDeleted}, {"exeGhost", p.exeGhost}, {"exitSignal", p.exitSignal}, {"personality", p.personality},
-          {"coredumpFilter", p.coredumpFilter}, {"memoryDenials", p.memoryDenials}, {"undos", p.undos}};
+          {"coredumpFilter", p.coredumpFilter}, {"memoryDenials", p.memoryDenials}, {"undos", p.undos}, {"stopSignal", p.stopSignal}, {"stopUntold", p.stopUntold}};
 }
 
 static Process processFromJson(const json& from) {
@@ -167,6 +175,8 @@ static Process processFromJson(const json& from) {
   p.coredumpFilter = from.value("coredumpFilter", p.coredumpFilter);
   p.memoryDenials = from.value("memoryDenials", p.memoryDenials);
   p.undos = from.value("undos", p.undos);
+  p.stopSignal = from.value("stopSignal", p.stopSignal);
+  p.stopUntold = from.value("stopUntold", p.stopUntold);
   return p;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <set>
 
@@ -258,6 +259,7 @@ void Image::validate() const {
     for (const Descriptor& descriptor : process.descriptors)
       require(descriptor.fd >= 0 && descriptor.fd < (1 << 20) && descriptor.file < state_.files.size(), "a descriptor is broken");
     for (const SemaphoreUndo& undo : process.undos) require(undo.adjustment > -32768 && undo.adjustment < 32768, "what a semaphore takes back is broken");
+    require(process.stopSignal == 0 || (process.stopSignal >= SIGSTOP && process.stopSignal <= SIGTTOU && !process.zombie), "what stopped a process is broken");
     require(process.exeGhost < static_cast<int64_t>(state_.ghosts.size()), "a deleted program is missing");
     for (const Thread& thread : process.threads) require(thread.ownFilters.size() == thread.ownFilterFlags.size(), "the seccomp filters of a thread are broken");
     for (const Thread& thread : process.threads) require(thread.registers.size() == 27 * 8 && thread.xstate.size() >= 576, "the registers of a thread are broken");

@@ -216,6 +216,8 @@ struct TcpConnection {
   uint32_t options = 0;                 // TCPI_OPT_*
   uint32_t timestamp = 0;
   std::vector<uint32_t> window;         // struct tcp_repair_window
+  uint32_t state = 1;                   // the kernel's TCP_ESTABLISHED, or another in which an end of stream has been said; no sequence number counts that
+  bool endUnsent = false;               // ours has not been sent yet
 };
 
 struct OpenFile {
@@ -279,6 +281,8 @@ struct Process {
   std::string comm;            // of its first thread
   bool zombie = false;
   int32_t exitStatus = 0;      // of a zombie, as wait() gives it
+  int32_t stopSignal = 0;      // of one that stands still until SIGCONT comes: what stopped it
+  bool stopUntold = false;     // … and its parent has not been told of it yet by wait()
   std::vector<Thread> threads;  // the leader first
   std::vector<Vma> vmas;
   std::vector<PageRun> runs;

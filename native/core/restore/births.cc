@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "core/sys/error.h"
 
@@ -33,7 +34,9 @@ class Planner {
     if (plan_.first != plan_.root && plan_.births[plan_.first].end != BirthEnd::AtOnce) refuse(root, "is in the session of a process that came after it");
     for (const Process& process : state_.processes)
       if (&process != &root) place(process);
+    routeAdoptions();
     for (const Process& process : state_.processes) placeGroup(process);
+    if (plan_.births.size() > state_.processes.size()) checkBirths(plan_);
     return std::move(plan_);
   }
 
@@ -98,16 +101,12 @@ class Planner {
     const Process& root = state_.processes.front();
     size_t own = births_.at(process.pid);
     auto leader = byPid_.find(session == 0 ? root.pid : session);
-    if (leader != byPid_.end() && leader->second->zombie) return plan_.births[births_.at(session)].after.push_back(own);
     const Process* member = leader != byPid_.end() ? leader->second : memberOf(session, process);
-    if (member) {
-      if (!reaches(*member, process.ppid)) refuse(process, "has lost its parent and is in the session of a process that has another");
-      size_t between = betweenOf(*member);
-      return plan_.births[between].after.push_back(own);
-    }
+    if (member) return plan_.births[betweenOf(births_.at(member->pid), process)].after.push_back(own);
     size_t leads = leaderOf(session, process);
-    if (leads != births_.at(process.pid) && std::find(plan_.births[leads].after.begin(), plan_.births[leads].after.end(), own) == plan_.births[leads].after.end())
-      plan_.births[leads].after.push_back(own);
+    if (leads == own) return;
+    std::vector<size_t>& made = plan_.births[leads].after;
+    if (std::find(made.begin(), made.end(), own) == made.end()) made.push_back(own);
   }
 
   // Somebody who will be in the session without help from `process`.
@@ -117,25 +116,13 @@ class Planner {
     return nullptr;
   }
 
-  // An orphan made below `member` comes to `parent` (1: the pod's init).
-  bool reaches(const Process& member, int32_t parent) const {
-    if (parent == member.pid) return true;
-    for (const Process* at = &member;;) {
-      if (at->pid == parent) return true;
-      if (plan_.births[births_.at(at->pid)].adopts) return false;
-      auto above = byPid_.find(at->ppid);
-      if (above == byPid_.end()) return parent == 1;
-      at = above->second;
-    }
-  }
-
-  // A process that ends at once, made by this member of a session.
-  size_t betweenOf(const Process& member) {
-    auto known = betweens_.find(member.pid);
+  // A process that ends at once, made by this member of a session; its orphans come to the parent of `process`.
+  size_t betweenOf(size_t maker, const Process& process) {
+    auto known = betweens_.find({maker, process.ppid});
     if (known != betweens_.end()) return known->second;
     size_t between = addBetween(unusedPid(), BirthEnd::AtOnce);
-    plan_.births[births_.at(member.pid)].after.push_back(between);
-    return betweens_[member.pid] = between;
+    adoptions_.push_back({between, maker, process.ppid});
+    return betweens_[{maker, process.ppid}] = between;
   }
 
   // A leader that has ended, made once more for the process that needs its session.
@@ -147,9 +134,42 @@ class Planner {
     plan_.births[leader].after.push_back(births_.at(process.pid));
     if (&process != &state_.processes.front()) {
       int32_t maker = byPid_.count(process.ppid) ? process.ppid : state_.processes.front().pid;
-      plan_.births[births_.at(maker)].after.push_back(leader);
+      adoptions_.push_back({leader, births_.at(maker), process.ppid});
     }
     return leader;
+  }
+
+  // The orphans of `between`, made by `maker`, come to the nearest subreaper above that: so those on the way to the one who is to get
+  // them must not be it yet.
+  void routeAdoptions() {
+    for (const Adoption& adoption : adoptions_)
+      for (int64_t at = static_cast<int64_t>(adoption.maker); at >= 0 && plan_.births[at].pid != adoption.parent; at = above(at))
+        if (plan_.births[at].adopts) {
+          plan_.births[at].passing++;
+          plan_.births[adoption.between].passes.push_back(at);
+        }
+    // Further up first: who comes past somebody has passed before those come that stay with him.
+    std::stable_sort(adoptions_.begin(), adoptions_.end(), [&](const Adoption& a, const Adoption& b) { return depthOf(a.parent) < depthOf(b.parent); });
+    for (const Adoption& adoption : adoptions_) {
+      auto parent = births_.find(adoption.parent);
+      Birth& maker = plan_.births[adoption.maker];
+      bool waits = parent != births_.end() && plan_.births[parent->second].passing > 0;
+      if (waits) plan_.births[adoption.between].awaits = static_cast<int64_t>(parent->second);
+      (!waits ? maker.after : maker.pid == adoption.parent ? maker.adopted : maker.late).push_back(adoption.between);
+    }
+  }
+
+  int64_t above(int64_t birth) const {
+    const Process* process = plan_.births[birth].process;
+    if (!process) return -1;
+    auto parent = births_.find(process->ppid);
+    return parent == births_.end() ? -1 : static_cast<int64_t>(parent->second);
+  }
+
+  int depthOf(int32_t pid) const {
+    int depth = 0;
+    for (auto at = byPid_.find(pid); at != byPid_.end(); at = byPid_.find(at->second->ppid)) depth++;
+    return depth;
   }
 
   void placeGroup(const Process& process) {
@@ -181,7 +201,13 @@ class Planner {
   BirthPlan plan_;
   std::map<int32_t, const Process*> byPid_;
   std::map<int32_t, std::vector<const Process*>> children_;
-  std::map<int32_t, size_t> births_, betweens_;
+  struct Adoption {
+    size_t between, maker;
+    int32_t parent;
+  };
+  std::map<int32_t, size_t> births_;
+  std::map<std::pair<size_t, int32_t>, size_t> betweens_;
+  std::vector<Adoption> adoptions_;
   int32_t lastBetween_ = 400;
 };
 

@@ -13,6 +13,7 @@
 
 #include "core/restore/births.h"
 #include "core/restore/lazy_memory.h"
+#include "core/restore/standing.h"
 #include "core/restore/waiting.h"
 #include "core/sys/error.h"
 
@@ -41,7 +42,12 @@ class ImageCompiler {
                 WakeOptions wake)
       : state_(state), plan_(planBirths(state)), compiler_{.state = state, .purpose = purpose, .region = compiled.region, .highFd = 32, .regionBytes = kRegionBytes,
                                  .space = space, .workingSet = workingSet, .fills = compiled.fills, .tasks = compiled.tasks, .wake = wake} {
-    compiler_.alive = static_cast<uint32_t>(std::count_if(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie; }));
+    for (const Process& process : state.processes) {
+      bool runs = !process.zombie && process.stopSignal == 0;
+      if (runs) compiler_.running++;
+      if (process.stopSignal != 0) compiler_.standing += static_cast<uint32_t>(process.threads.size());
+      else if (hasStandingChild(state, process)) compiler_.standing++;
+    }
     for (const Process& process : state.processes)
       if ((purpose == Purpose::Zygote || wake.tellVariables) && !process.zombie && process.configurator) compiler_.configured++;
     meeting_ = static_cast<size_t>(std::count_if(plan_.births.begin(), plan_.births.end(), [](const Birth& birth) { return birth.end != BirthEnd::AtOnce; }));
@@ -74,13 +80,13 @@ class ImageCompiler {
     if (compiler_.purpose == Purpose::Restore) tape.op(OP_TELL, "tell that files are open", {compiler_.region.header().status + offsetof(Status, opened)});
     const Birth& first = plan_.births[plan_.first];
     if (plan_.first == plan_.root) {
-      body(tape, first, compiler_.purpose == Purpose::Zygote);
+      body(tape, plan_.root, compiler_.purpose == Purpose::Zygote);
     } else {
       tape.call("start a session", SYS_setsid, {});
       Tape own(region);
       // Its maker ends at once, and leaves it to the pod's init.
       own.until("wait for the process between", SYS_getppid, 1);
-      body(own, plan_.births[plan_.root], compiler_.purpose == Purpose::Zygote);
+      body(own, plan_.root, compiler_.purpose == Purpose::Zygote);
       tape.op(OP_FORK, "fork the first process", {root.pid, own.finish(), SIGCHLD});
       tape.call("end", SYS_exit_group, {0});
     }
@@ -107,7 +113,7 @@ class ImageCompiler {
 
   // The pod's file view is made meanwhile; who was there before it was stands outside of it.
   void enterFiles(Tape& tape) {
-    tape.op(OP_AWAIT, "wait for the instance's files", {compiler_.region.header().status + offsetof(Status, furnished)});
+    tape.op(OP_AWAIT, "wait for the instance's files", {compiler_.region.header().status + offsetof(Status, furnished), 1});
     tape.call("enter the instance's files", SYS_setns, {pod_, CLONE_NEWNS});
     tape.call("close the pod", SYS_close, {pod_});
   }
@@ -115,18 +121,39 @@ class ImageCompiler {
   void fork(Tape& tape, size_t number) {
     const Birth& birth = plan_.births[number];
     Tape own(compiler_.region);
-    if (birth.end == BirthEnd::Lives) body(own, birth, false);
-    else passing(own, birth);
+    if (birth.end == BirthEnd::Lives) body(own, number, false);
+    else passing(own, number);
+    if (birth.awaits >= 0) tape.op(OP_AWAIT, "wait for a subreaper", {adoptsCounter(birth.awaits), 1});
     tape.op(OP_FORK, "fork a process", {birth.pid, own.finish(), birth.process ? birth.process->exitSignal : SIGCHLD});
     if (birth.end == BirthEnd::AtOnce) collect(tape, birth);
+    for (size_t past : birth.passes) tape.op(OP_TELL, "let orphans past", {passingCounter(past)});
   }
 
-  void children(Tape& tape, const Birth& birth) {
-    if (birth.adopts) tape.call("become a subreaper", SYS_prctl, {PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0});
+  void children(Tape& tape, size_t number) {
+    const Birth& birth = plan_.births[number];
+    if (birth.adopts && birth.passing == 0) becomeSubreaper(tape);
     for (size_t child : birth.before) fork(tape, child);
     if (birth.leadsSession) tape.call("start a session", SYS_setsid, {});
     for (size_t child : birth.after) fork(tape, child);
+    for (size_t child : birth.late) fork(tape, child);
+    if (birth.adopts && birth.passing > 0) {
+      tape.op(OP_AWAIT, "wait for orphans to come past", {passingCounter(number), birth.passing});
+      becomeSubreaper(tape);
+      tape.op(OP_TELL, "be a subreaper", {adoptsCounter(number)});
+    }
+    for (size_t child : birth.adopted) fork(tape, child);
   }
+
+  static void becomeSubreaper(Tape& tape) { tape.call("become a subreaper", SYS_prctl, {PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0}); }
+
+  // Two counters of each process that becomes a subreaper late: their addresses.
+  uint64_t counterOf(size_t number, size_t which) {
+    size_t counter = lateOnes_.try_emplace(number, lateOnes_.size() * 2).first->second;
+    if (counter + 2 > APPSHOT_COUNTERS) throw Error("unsupported-state", "too many processes became subreapers late; not supported");
+    return compiler_.region.header().status + offsetof(Status, counters) + (counter + which) * sizeof(uint32_t);
+  }
+  uint64_t passingCounter(size_t number) { return counterOf(number, 0); }
+  uint64_t adoptsCounter(size_t number) { return counterOf(number, 1); }
 
   // Groups are joined when every process is there.
   void meet(Tape& tape, const Birth& birth) {
@@ -146,7 +173,7 @@ class ImageCompiler {
 
   // Those that ended before the snapshot have ended again when the programs run, and are left as they are.
   void collectEnded(Tape& tape, const Birth& birth) {
-    for (const std::vector<size_t>* made : {&birth.before, &birth.after})
+    for (const std::vector<size_t>* made : {&birth.before, &birth.after, &birth.late, &birth.adopted})
       for (size_t number : *made) {
         const Birth& child = plan_.births[number];
         if (child.end == BirthEnd::AfterGroups) collect(tape, child);
@@ -157,8 +184,9 @@ class ImageCompiler {
   }
 
   // A process that ends before the programs run.
-  void passing(Tape& tape, const Birth& birth) {
-    children(tape, birth);
+  void passing(Tape& tape, size_t number) {
+    const Birth& birth = plan_.births[number];
+    children(tape, number);
     if (birth.process) tape.call("set the thread's name", SYS_prctl, {PR_SET_NAME, compiler_.region.add(birth.process->comm), 0, 0, 0});
     if (birth.end != BirthEnd::AtOnce) meet(tape, birth);
     int32_t status = birth.process ? birth.process->exitStatus : 0;
@@ -170,9 +198,10 @@ class ImageCompiler {
     tape.call("end", SYS_exit_group, {status >> 8 & 0xff});
   }
 
-  void body(Tape& tape, const Birth& birth, bool hasMemory) {
+  void body(Tape& tape, size_t number, bool hasMemory) {
+    const Birth& birth = plan_.births[number];
     const Process& process = *birth.process;
-    children(tape, birth);
+    children(tape, number);
     if (hasMemory) compileSharedMemory(compiler_, tape, process);
     else finishMemory(compiler_, tape, process, true, begun_ ? *begun_ : beginMemory(compiler_, tape, process, true));
     compileUnpark(compiler_, tape);
@@ -193,6 +222,7 @@ class ImageCompiler {
   Compiler compiler_;
   Slot socket_{}, pod_{};
   std::optional<MemoryBegun> begun_;
+  std::map<size_t, size_t> lateOnes_;
   size_t meeting_ = 0;  // processes that come to the barriers before the threads are made
 };
 
@@ -200,12 +230,13 @@ class ImageCompiler {
 
 std::unique_ptr<Compiled> compileImage(const State& state, Purpose purpose, PageSpace space, const std::vector<TouchedPage>& workingSet,
                                        WakeOptions wake) {
-  size_t threads = 0, ahead = 0;
+  size_t threads = 0, meeting = 0;
   for (const Process& process : state.processes) {
     threads += process.threads.size();
-    if (purpose == Purpose::Restore) ahead += countGoingAhead(state, process);
+    if (process.stopSignal == 0) meeting += process.threads.size();
+    if (purpose == Purpose::Restore) meeting -= countGoingAhead(state, process);
   }
-  auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(threads - ahead), {}});
+  auto compiled = std::make_unique<Compiled>(Compiled{Region(chooseBase(state), threads), static_cast<uint32_t>(meeting), {}});
   ImageCompiler(state, purpose, space, workingSet, *compiled, wake).compile();
   compiled->region.placeSlots();
   if (compiled->region.size() > kPagesOffset) throw Error("unsupported-state", "the image's tape is too large");

@@ -61,8 +61,9 @@ struct Compiler {
   std::map<std::pair<int32_t, uint64_t>, uint64_t> parked{};  // process and mapping -> where its zygote holds it
   uint64_t parkedEnd = 0;         // of all of them
   uint32_t configured = 0;        // processes that run a configurator before they go on
-  uint32_t alive = 0;             // processes that are not zombies
-  uint32_t tasks = 0;
+  uint32_t running = 0;           // processes that run when all is done: neither zombies nor stopped by a signal
+  uint32_t tasks = 0;             // threads of those
+  uint32_t standing = 0;          // threads of processes that stand still, and processes that run and have such children
   WakeOptions wake;               // of Purpose::Restore
   size_t nextThread = 0;          // stub and stack of the next task
   std::map<uint32_t, bool> epollDone{};

@@ -33,8 +33,9 @@ bool hasOwnFilters(const State& state) {
 }  // namespace
 
 void compileFilters(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread) {
-  // Filters that come over a thread by way of another must not meet it in the middle of its tape.
-  if (hasOwnFilters(compiler.state)) tape.op(OP_BARRIER, "wait before the filters", {5, compiler.tasks, 0});
+  // Filters that come over a thread by way of another must not meet it in the middle of its tape. (In a process that stands
+  // still, the others are at a gate by now.)
+  if (hasOwnFilters(compiler.state) && process.stopSignal == 0) tape.op(OP_BARRIER, "wait before the filters", {5, compiler.tasks, 0});
   if (thread.seccompFilters == 0) return;
   // Threads that have all the same get them from the first, in one go: then they can later be given others in the same way.
   bool alike = allAlike(process), leads = &thread == &process.threads.front();

@@ -3,12 +3,17 @@
 #include <linux/rtnetlink.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <cstring>
 
+#include "core/image/tcp_state.h"
 #include "core/pod/netlink.h"
 #include "core/restore/socket_opener.h"
+#include "core/snapshot/inet_address.h"
 
 namespace appshot {
 
@@ -21,6 +26,22 @@ constexpr int kBufferLock = 72;  // SO_BUF_LOCK (5.14)
 constexpr uint32_t kOptSegment = 2, kOptWindow = 3, kOptSack = 4, kOptTimestamp = 8;
 constexpr uint32_t kInfoTimestamps = 1, kInfoSack = 2, kInfoWindow = 4;
 
+// RFC 9293, 3.1: over the segment and a header of the addresses.
+uint16_t checksumOf(const tcphdr& segment, const InetAddress& from, const InetAddress& to) {
+  struct {
+    uint32_t from, to;
+    uint8_t zero, protocol;
+    uint16_t bytes;
+    tcphdr segment;
+  } covered{from.address, to.address, 0, IPPROTO_TCP, htons(sizeof segment), segment};
+  uint16_t words[sizeof covered / 2];
+  std::memcpy(words, &covered, sizeof covered);
+  uint32_t sum = 0;
+  for (uint16_t word : words) sum += word;
+  while (sum >> 16) sum = (sum & 0xffff) + (sum >> 16);
+  return static_cast<uint16_t>(~sum);
+}
+
 }  // namespace
 
 void SocketOpener::openKept() {
@@ -31,18 +52,82 @@ void SocketOpener::openKept() {
   for (uint32_t index : kept) repair(index);
   // Not before: a packet of the peer that meets the address without the connection would be answered with a reset.
   takeOldAddress();
+  bool anyEnded = std::any_of(kept.begin(), kept.end(), [this](uint32_t index) { return fileAt(index).tcp.state != kTcpEstablished; });
+  Slot raw{};
+  if (anyEnded) raw = tape_.call("make a raw socket", SYS_socket, {AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW}, true);
   for (uint32_t index : kept) {
     const OpenFile& file = fileAt(index);
     Slot slot = slotAt(index);
+    // Our end comes first in this state, and behind what was never sent.
+    bool peersLater = file.tcp.state == kTcpClosing && file.tcp.endUnsent;
+    if (file.tcp.state != kTcpEstablished && !peersLater) sayEnds(raw, index);
     setOption(slot, IPPROTO_TCP, TCP_REPAIR, 0);  // tells the peer that we are here
     setOption(slot, IPPROTO_IP, IP_TRANSPARENT, 0);
     setOption(slot, SOL_SOCKET, SO_REUSEADDR, 1);
     // What was never sent goes the usual way.
     std::string unsent = file.tcp.outgoing.substr(file.tcp.outgoing.size() - file.tcp.unsent);
     if (!unsent.empty()) tape_.callExact("refill a connection", SYS_write, {slot, bytes(unsent), unsent.size()}, unsent.size());
+    if (file.tcp.endUnsent) tape_.call("shut down a connection", SYS_shutdown, {slot, SHUT_WR});
+    if (peersLater) sayEnds(raw, index);
     setOption(slot, SOL_SOCKET, kBufferLock, 0);
     setOptions(file, slot);
   }
+  if (anyEnded) close(raw);
+}
+
+// In repair mode, and with the queue for sending chosen, the kernel takes our end of stream for sent. Should the peer not have got it, it
+// is sent again as anything else is.
+void SocketOpener::shutDownRepaired(Slot slot) {
+  tape_.call("choose a queue", SYS_setsockopt, {slot, IPPROTO_TCP, TCP_REPAIR_QUEUE, value(int{TCP_SEND_QUEUE}), sizeof(int)});
+  tape_.call("shut down a connection", SYS_shutdown, {slot, SHUT_WR});
+}
+
+// What brings a connection from established to its state, in the order in which it happened. The peer has long said its part, and
+// would not say it again: the kernel gets it from us.
+void SocketOpener::sayEnds(Slot raw, uint32_t index) {
+  const OpenFile& file = fileAt(index);
+  const TcpConnection& tcp = file.tcp;
+  Slot slot = slotAt(index);
+  uint32_t acknowledged = tcp.sendNext - static_cast<uint32_t>(tcp.outgoing.size());
+  bool weFirst = tcp.state == kTcpFinWait1 || tcp.state == kTcpFinWait2 || tcp.state == kTcpClosing;
+  if (weFirst && !tcp.endUnsent) shutDownRepaired(slot);
+  if (tcp.state == kTcpFinWait2) sendForPeer(raw, file, false, acknowledged + 1);
+  if (peerSendsNoMore(tcp.state)) {
+    sendForPeer(raw, file, true, acknowledged);
+    // On a busy machine a packet may come to its socket later than the call that sent it returns.
+    uint64_t query = value(pollfd{0, POLLRDHUP, 0});
+    tape_.op(OP_STORE, "put in a descriptor", {query, slot});
+    tape_.attempt("wait for the end of a connection", SYS_poll, {query, 1, 2000});
+  }
+  if (tcp.state == kTcpLastAck && !tcp.endUnsent) shutDownRepaired(slot);
+}
+
+void SocketOpener::sendForPeer(Slot raw, const OpenFile& file, bool end, uint32_t acknowledged) {
+  auto local = inetAddressOf(file.localAddress), peer = inetAddressOf(file.peerAddress);
+  if (!local || !peer) return;
+  struct {
+    iphdr ip;
+    tcphdr tcp;
+  } packet{};
+  packet.ip.version = 4;
+  packet.ip.ihl = 5;
+  packet.ip.ttl = 64;
+  packet.ip.protocol = IPPROTO_TCP;
+  packet.ip.saddr = peer->address;
+  packet.ip.daddr = local->address;
+  packet.tcp.source = peer->port;
+  packet.tcp.dest = local->port;
+  packet.tcp.seq = htonl(file.tcp.receiveNext);
+  packet.tcp.ack_seq = htonl(acknowledged);
+  packet.tcp.doff = sizeof packet.tcp / 4;
+  packet.tcp.ack = 1;
+  packet.tcp.fin = end;
+  packet.tcp.window = htons(static_cast<uint16_t>(std::min(file.tcp.window[1] >> std::min(file.tcp.sendScale, 14u), 0xffffu)));
+  packet.tcp.check = checksumOf(packet.tcp, *peer, *local);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = local->address;
+  tape_.callExact("end a connection for its peer", SYS_sendto, {raw, value(packet), sizeof packet, 0, value(to), sizeof to}, sizeof packet);
 }
 
 void SocketOpener::setSequence(Slot slot, int queue, uint32_t next) {

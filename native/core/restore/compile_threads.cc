@@ -1,13 +1,16 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
+#include <sys/wait.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstddef>
 #include <cstring>
 
 #include "configurator/configurator_page.h"
 #include "core/restore/compile.h"
+#include "core/restore/standing.h"
 #include "core/restore/waiting.h"
 
 namespace appshot {
@@ -95,11 +98,25 @@ void awaitAll(const Compiler& compiler, Tape& tape) {
   tape.op(OP_BARRIER, "wait for all", {1, compiler.tasks, thenRuns ? 1 : 0});
 }
 
+// Where those wait that a signal had stopped, until they are stopped again, and their parents, until they have been.
+void awaitStand(Compiler& compiler, Tape& tape, const Process& process) {
+  bool isParent = hasStandingChild(compiler.state, process);
+  if (process.stopSignal == 0 && !isParent) return;
+  tape.op(OP_GATE, "wait to be stopped", {compiler.standing, process.stopSignal != 0 ? GATE_STAND : GATE_STOOD});
+  if (!isParent) return;
+  // What it had been told before the snapshot it is not told again.
+  for (const Process& child : compiler.state.processes)
+    if (child.stopSignal != 0 && child.ppid == process.pid && !child.stopUntold)
+      tape.call("hear that a process stands still", SYS_waitid, {P_PID, child.pid, 0, WSTOPPED | WNOHANG | __WALL, 0});
+  compileForgetChild(compiler, tape, SIGCHLD);
+}
+
 // What a clone's process does when it is wanted. The other threads run by then: one may hold a lock that the configurator needs.
 void afterGate(Compiler& compiler, Tape& tape, const Process& process) {
-  tape.op(OP_GATE, "wait to be wanted", {compiler.alive});
+  // Where some stand, they say that all wait: the others come here later.
+  tape.op(OP_GATE, "wait to be wanted", {compiler.standing == 0 ? compiler.running : 0, GATE_GO});
   compileTimers(compiler, tape, process);
-  if (compiler.configured == 0) tape.op(OP_BARRIER, "wait for all", {3, compiler.alive, 1});
+  if (compiler.configured == 0) tape.op(OP_BARRIER, "wait for all", {3, compiler.running, 1});
   else if (process.configurator) configure(compiler, tape, process, renewsAhead(process) ? CONFIGURATOR_VARIABLES : CONFIGURATOR_CLONE, compiler.configured);
 }
 
@@ -131,11 +148,22 @@ static void makeThread(Compiler& compiler, Tape& tape, const Process& process, c
   if (thread.parentDeathSignal) own.attempt("set the parent death signal", SYS_prctl, {PR_SET_PDEATHSIG, thread.parentDeathSignal, 0, 0, 0});
   requeue(compiler, own, thread.queued, process.pid, thread.tid);
   compileFilters(compiler, own, process, thread);
-  if (!ahead) awaitAll(compiler, own);
+  if (process.stopSignal != 0) own.op(OP_GATE, "wait to be stopped", {compiler.standing, GATE_STAND});
+  else if (!ahead) awaitAll(compiler, own);
   // One that only another thread of the program can wake is as good as not running.
-  if (compiler.purpose == Purpose::Zygote && !waitedForThreads(thread)) own.op(OP_GATE, "wait to be wanted", {0});
+  if (compiler.purpose == Purpose::Zygote && process.stopSignal == 0 && !waitedForThreads(thread)) own.op(OP_GATE, "wait to be wanted", {0, GATE_GO});
   leave(compiler, own, process, thread, {counter, false, index});
   tape.op(OP_THREAD, "make a thread", {thread.tid, own.finish(), compiler.region.threadStackTop(index)});
+}
+
+// The first thread of a process that will stand still does what else it has to do, and leaves: under the eyes of standing.h, which stops
+// the process before its program runs.
+static void goToStand(Compiler& compiler, Tape& tape, const Process& process, const LeaveContext& context) {
+  bool isClone = compiler.purpose == Purpose::Zygote;
+  if (isClone) compileTimers(compiler, tape, process);
+  if (compiler.configured > 0 && process.configurator)
+    configure(compiler, tape, process, isClone ? CONFIGURATOR_CLONE : CONFIGURATOR_VARIABLES, compiler.configured);
+  leave(compiler, tape, process, process.threads.front(), context);
 }
 
 void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
@@ -162,11 +190,13 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   tape.attempt("set dumpable", SYS_prctl, {PR_SET_DUMPABLE, process.dumpable == 1 ? 1 : 0, 0, 0, 0});
   if (leader.parentDeathSignal) tape.attempt("set the parent death signal", SYS_prctl, {PR_SET_PDEATHSIG, leader.parentDeathSignal, 0, 0, 0});
   if (process.memoryDenials) tape.call("deny memory that is written and run", SYS_prctl, {kSetMdwe, process.memoryDenials, 0, 0, 0});
+  awaitStand(compiler, tape, process);
   requeue(compiler, tape, process.queued, process.pid, 0);
   requeue(compiler, tape, leader.queued, process.pid, process.pid);
   compileFilters(compiler, tape, process, leader);
+  if (process.stopSignal != 0) return goToStand(compiler, tape, process, {counter, true, leaderIndex});
   if (isClone && renewsAhead(process)) configure(compiler, tape, process, CONFIGURATOR_AHEAD, 0);
-  if (!isClone) tape.op(OP_GATE, "wait to be wanted", {0});
+  if (!isClone) tape.op(OP_GATE, "wait to be wanted", {0, GATE_GO});
   awaitAll(compiler, tape);
   if (isClone) afterGate(compiler, tape, process);
   else if (compiler.configured > 0 && process.configurator) configure(compiler, tape, process, CONFIGURATOR_VARIABLES, compiler.configured);

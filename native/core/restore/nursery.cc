@@ -62,13 +62,19 @@ void StatusPage::wait(const std::vector<std::string>& steps, int withinMs, Arriv
 }
 
 void StatusPage::openGate() {
-  __atomic_store_n(&status_->done, 0, __ATOMIC_SEQ_CST);
-  letGo();
+  uint32_t atGate = kAtGate;
+  __atomic_compare_exchange_n(&status_->done, &atGate, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+  open(GATE_GO);
 }
 
-void StatusPage::letGo() {
-  __atomic_store_n(&status_->go, 1, __ATOMIC_SEQ_CST);
-  ::syscall(SYS_futex, &status_->go, FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
+void StatusPage::open(GateKind gate) {
+  __atomic_store_n(&status_->gates[gate], 1, __ATOMIC_SEQ_CST);
+  ::syscall(SYS_futex, &status_->gates[gate], FUTEX_WAKE, INT32_MAX, nullptr, nullptr, 0);
+}
+
+void StatusPage::sayRuns() {
+  uint32_t atGate = kAtGate;
+  __atomic_compare_exchange_n(&status_->done, &atGate, kRuns, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
 void StatusPage::furnish() {

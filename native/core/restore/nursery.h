@@ -32,10 +32,12 @@ class StatusPage {
   // Waits until everything runs, or waits at the gate. Throws Error that names the step which failed, or that nothing was heard
   // within `withinMs`.
   void wait(const std::vector<std::string>& steps, int withinMs, Arrival until = kRuns) const;
-  // Lets the processes that wait at the gate go on.
+  // Lets the processes that all wait at the gate go on. They may have failed since.
   void openGate();
-  // The same also before they have come to it, where nobody waits for them to.
-  void letGo();
+  // Lets those go on that are at this gate or come to it.
+  void open(GateKind gate);
+  // Nothing is left that could say so.
+  void sayRuns();
   // The pod shows the instance's files.
   void furnish();
   // Waits until they are open, or something has failed, which wait() will say.

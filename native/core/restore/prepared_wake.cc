@@ -13,6 +13,7 @@
 #include "core/restore/mapped_files.h"
 #include "core/restore/nursery.h"
 #include "core/restore/phase_marks.h"
+#include "core/restore/standing.h"
 #include "core/restore/waiting.h"
 #include "core/sys/failpoint.h"
 #include "core/sys/sys.h"
@@ -118,7 +119,9 @@ void WakeUnderWay::awaitFiles() const { status_->awaitFiles(kWithinMs); }
 
 void WakeUnderWay::go() {
   wentUs_ = monotonicUs();
-  status_->letGo();
+  if (!anyStands(image_->state())) return status_->open(GATE_GO);
+  status_->wait(*steps_, kWithinMs, kAtGate);
+  bringToStand(image_->state(), pod_, *status_);
 }
 
 Restored WakeUnderWay::await() {

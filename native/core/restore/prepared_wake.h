@@ -31,7 +31,7 @@ class WakeUnderWay {
   pid_t rootVpid() const;
   // Waits until they have opened their files: from then on they can be connected to.
   void awaitFiles() const;
-  // Lets them run as soon as they are there.
+  // Lets them run as soon as they are there. Those that a signal had stopped stand again before that. Throws Error as await() does.
   void go();
   // Returns when they run; go() has been said. The phases are those of waiting for it. Throws Error; the caller then takes the pod down.
   Restored await();

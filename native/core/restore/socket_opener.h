@@ -65,6 +65,10 @@ class SocketOpener : public Opening {
   void fillRepaired(Slot slot, int queue, const std::string& contents, size_t count);
   void setSequence(Slot slot, int queue, uint32_t next);
   void takeOldAddress();
+  void shutDownRepaired(Slot slot);
+  // As if the connection's peer had sent it: an acknowledgement of `acknowledged`, with an end of stream or without.
+  void sendForPeer(Slot raw, const OpenFile& file, bool end, uint32_t acknowledged);
+  void sayEnds(Slot raw, uint32_t index);
 
   // compile_queues.cc
   void refill(uint32_t index);

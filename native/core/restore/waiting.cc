@@ -9,6 +9,7 @@
 #include <cstring>
 #include <iterator>
 
+#include "core/restore/standing.h"
 #include "core/snapshot/collect_thread.h"
 
 namespace appshot {
@@ -47,6 +48,8 @@ bool threadsGoAhead(const State& state, const Process& process) {
   auto anyFilters = [&](const Process& one) { return std::any_of(one.threads.begin(), one.threads.end(), filters); };
   bool isSignalled = !process.queued.empty() || !process.posixTimers.empty() || std::any_of(std::begin(process.timers), std::end(process.timers), isSet) ||
                      std::any_of(state.files.begin(), state.files.end(), signals);
+  // Whoever is stopped again is so before anybody runs, and his parent's SIGCHLD is to reach nobody.
+  if (anyStands(state)) return false;
   // One that was between changing a word and waking who waits for it would let that one run on.
   return !isSignalled && std::none_of(state.processes.begin(), state.processes.end(), anyFilters) && std::all_of(process.threads.begin(), process.threads.end(), wasAtRest);
 }

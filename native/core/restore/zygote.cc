@@ -10,6 +10,7 @@
 #include "core/restore/mapped_files.h"
 #include "core/restore/nursery.h"
 #include "core/restore/restore.h"
+#include "core/restore/standing.h"
 #include "core/restore/write_set.h"
 #include "core/snapshot/stopped_tree.h"
 #include "core/sys/proc.h"
@@ -28,6 +29,7 @@ class WaitingClone : public Embryo {
   const StatusPage& status() const { return status_; }
 
   void awaitGate(const Pod& pod) {
+    pod_ = &pod;
     status_.wait(compiled_->region.steps(), kWithinMs, kAtGate);
     root_ = findInPod(pod, image_->state().processes.front().pid);
   }
@@ -36,7 +38,10 @@ class WaitingClone : public Embryo {
   size_t processes() const override { return liveProcesses(image_->state()); }
   pid_t rootVpid() const override { return image_->state().processes.front().pid; }
 
-  void go() override { status_.openGate(); }
+  void go() override {
+    if (anyStands(image_->state())) bringToStand(image_->state(), *pod_, status_);
+    else status_.openGate();
+  }
 
   void await(int withinMs) override { status_.wait(compiled_->region.steps(), withinMs, kRuns); }
 
@@ -44,6 +49,7 @@ class WaitingClone : public Embryo {
   std::shared_ptr<Image> image_;
   std::shared_ptr<Compiled> compiled_;   // names the steps
   StatusPage status_;
+  const Pod* pod_ = nullptr;
   pid_t root_ = -1;
 };
 

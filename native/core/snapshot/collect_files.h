@@ -83,6 +83,7 @@ class FileCollector {
   void resolveTcp();
   void resolveHalf(uint32_t index);
   void keepOutside(uint32_t index);
+  void readKept(int fd, OpenFile& file);
   std::string onItsWay(uint32_t from, uint32_t to) const;
   uint32_t objectNumber(uint64_t inode);
 

@@ -145,6 +145,9 @@ void collectProcess(StoppedProcess& stopped, const ProcessPreview& preview, cons
   for (PosixTimer& timer : process.posixTimers)
     if (auto told = stopped.virtualIds.find(timer.tid); told != stopped.virtualIds.end()) timer.tid = told->second;
   process.queued = peekSignals(leader.tid(), true);
+  for (const Tracee& tracee : stopped.threads) process.stopSignal = std::max(process.stopSignal, tracee.stopSignal());
+  // Where not all have come to a stand yet, nobody has been told.
+  process.stopUntold = process.stopSignal != 0 && std::any_of(stopped.threads.begin(), stopped.threads.end(), [](const Tracee& tracee) { return tracee.stopSignal() == 0; });
   collectLimits(stopped.pid, process);
   collectLayout(stopped, process);
 }

@@ -11,6 +11,7 @@
 #include "core/snapshot/collect_files.h"
 #include "core/snapshot/collect_ipc.h"
 #include "core/snapshot/collect_memory.h"
+#include "core/snapshot/collect_stops.h"
 #include "core/snapshot/collect_undos.h"
 #include "core/snapshot/collect_queues.h"
 #include "core/snapshot/family.h"
@@ -85,6 +86,7 @@ State collectState(StoppedTree& tree, const Pod& pod, const Preview& preview, Pa
   ghosts.save();
   collectIpc(pod, state, pages);
   collectUndos(tree, pod.init, state);
+  collectStops(tree, state);
   collectQueueMessages(pod.init, state);
   for (Process& zombie : readZombies(pids)) state.processes.push_back(std::move(zombie));
   sortFamily(state.processes);

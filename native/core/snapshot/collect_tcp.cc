@@ -9,6 +9,7 @@
 #include <map>
 #include <utility>
 
+#include "core/image/tcp_state.h"
 #include "core/snapshot/collect_files.h"
 #include "core/snapshot/inet_address.h"
 #include "core/snapshot/socket_reading.h"
@@ -18,12 +19,6 @@
 namespace appshot {
 
 namespace {
-
-// The kernel's states of a connection (include/net/tcp_states.h).
-enum State : uint8_t { kFinWait1 = 4, kFinWait2 = 5, kSynSent = 2, kClosed = 7, kEstablished = 1, kCloseWait = 8, kLastAck = 9, kListening = 10, kClosing = 11 };
-
-bool sendsNoMore(uint8_t state) { return state == kFinWait1 || state == kFinWait2 || state == kClosing || state == kLastAck; }
-bool peerSendsNoMore(uint8_t state) { return state == kCloseWait || state == kClosing || state == kLastAck; }
 
 tcp_info infoOf(int fd) { return socketOption(fd, IPPROTO_TCP, TCP_INFO, tcp_info{}); }
 
@@ -42,7 +37,7 @@ bool hasError(int fd) {
 void FileCollector::describeTcp(const Opened& opened, OpenFile& file) {
   int fd = opened.here.get();
   tcp_info info = infoOf(fd);
-  if (info.tcpi_state == kListening) {
+  if (info.tcpi_state == kTcpListening) {
     file.kind = static_cast<uint32_t>(FileKind::TcpListen);
     file.backlog = static_cast<int32_t>(info.tcpi_sacked);  // for a listening socket, the length of its queue
     return;
@@ -56,12 +51,12 @@ void FileCollector::describeTcp(const Opened& opened, OpenFile& file) {
   file.peerAddress = peerAddressOf(fd);
   if (!course_.rehearses) file.contents = peekTcp(fd);
   bool wasConnected = info.tcpi_segs_out > 0;
-  bool ended = info.tcpi_state == kClosed || info.tcpi_state == kSynSent;
+  bool ended = info.tcpi_state == kTcpClosed || info.tcpi_state == kTcpSynSent;
   if (ended && !wasConnected) {
     file.kind = static_cast<uint32_t>(FileKind::TcpOther);
   } else if (ended) {
     file.kind = static_cast<uint32_t>(FileKind::TcpEnded);
-    file.tcpEnd = info.tcpi_state == kSynSent || hasError(fd) ? kTcpReset : kTcpEndOfStream;
+    file.tcpEnd = info.tcpi_state == kTcpSynSent || hasError(fd) ? kTcpReset : kTcpEndOfStream;
   } else {
     file.kind = static_cast<uint32_t>(FileKind::TcpConnected);
   }
@@ -108,38 +103,50 @@ void FileCollector::resolveHalf(uint32_t index) {
   file.tcpEnd = kTcpReset;
 }
 
-// Established to somebody outside, who is not to notice. What he sends from now on gets no answer, so that he sends it again.
+// Connected to somebody outside, who is not to notice. What he sends from now on gets no answer, so that he sends it again.
 void FileCollector::keepOutside(uint32_t index) {
   int fd = opened_[index].here.get();
-  if (!course_.ends || !course_.keepsOutside || infoOf(fd).tcpi_state != kEstablished) return;
+  if (!course_.ends || !course_.keepsOutside || !canBeKept(infoOf(fd).tcpi_state)) return;
   course_.silence->begin();
   OpenFile& file = state_.files[index];
   TcpConnection& tcp = file.tcp;
-  {
-    TcpRepair repair(fd);
-    Unacknowledged sent = repair.unacknowledged(false);
-    tcp_info info = infoOf(fd);
-    int unsent = 0;
-    ::ioctl(fd, SIOCOUTQNSD, &unsent);
-    do {
-      tcp.receiveNext = repair.sequence(TCP_RECV_QUEUE);
-      file.contents = repair.received();
-    } while (repair.sequence(TCP_RECV_QUEUE) != tcp.receiveNext);
-    tcp.sendNext = sent.first + static_cast<uint32_t>(sent.bytes.size());
-    tcp.outgoing = std::move(sent.bytes);
-    tcp.unsent = static_cast<uint32_t>(unsent);
-    tcp.segment = socketOption(fd, IPPROTO_TCP, TCP_MAXSEG, 0u);
-    tcp.sendScale = info.tcpi_snd_wscale;
-    tcp.receiveScale = info.tcpi_rcv_wscale;
-    tcp.options = info.tcpi_options;
-    tcp.timestamp = socketOption(fd, IPPROTO_TCP, TCP_TIMESTAMP, 0u);
-    auto window = socketOption(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, tcp_repair_window{});
-    tcp.window = {window.snd_wl1, window.snd_wnd, window.max_window, window.rcv_wnd, window.rcv_wup};
-  }
-  // Gone in the meantime: a reset that came with the last packets.
-  if (infoOf(fd).tcpi_state != kEstablished) return;
+  // The last packets may change its state while it is read.
+  do {
+    tcp.state = infoOf(fd).tcpi_state;
+    if (!canBeKept(tcp.state)) return;
+    readKept(fd, file);
+  } while (infoOf(fd).tcpi_state != tcp.state);
+  file.count = sendsNoMore(tcp.state) ? uint64_t{kShutSend} : 0;
   tcp.kept = true;
   course_.keptOutside.emplace_back(sysFd("hold a connection", [&] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 3); }));
+}
+
+void FileCollector::readKept(int fd, OpenFile& file) {
+  TcpConnection& tcp = file.tcp;
+  TcpRepair repair(fd);
+  Unacknowledged sent = repair.unacknowledged(sendsNoMore(tcp.state));
+  tcp_info info = infoOf(fd);
+  int unsent = 0;
+  ::ioctl(fd, SIOCOUTQNSD, &unsent);
+  do {
+    tcp.receiveNext = repair.sequence(TCP_RECV_QUEUE);
+    file.contents = repair.received();
+  } while (repair.sequence(TCP_RECV_QUEUE) != tcp.receiveNext);
+  if (peerSendsNoMore(tcp.state)) tcp.receiveNext--;
+  tcp.sendNext = sent.first + static_cast<uint32_t>(sent.bytes.size());
+  if (tcp.state == kTcpFinWait2) tcp.sendNext--;  // our end has been acknowledged
+  tcp.endUnsent = unsent > 0 && sendsNoMore(tcp.state);
+  tcp.unsent = static_cast<uint32_t>(unsent) - tcp.endUnsent;
+  tcp.outgoing = std::move(sent.bytes);
+  tcp.segment = socketOption(fd, IPPROTO_TCP, TCP_MAXSEG, 0u);
+  tcp.sendScale = info.tcpi_snd_wscale;
+  tcp.receiveScale = info.tcpi_rcv_wscale;
+  tcp.options = info.tcpi_options;
+  tcp.timestamp = socketOption(fd, IPPROTO_TCP, TCP_TIMESTAMP, 0u);
+  auto window = socketOption(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, tcp_repair_window{});
+  // What was told to the peer may count his end, which comes once more.
+  uint32_t ahead = peerSendsNoMore(tcp.state) && window.rcv_wup == tcp.receiveNext + 1;
+  tcp.window = {window.snd_wl1, window.snd_wnd, window.max_window, window.rcv_wnd + ahead, window.rcv_wup - ahead};
 }
 
 // All that is on its way from one end to the other: what the receiver has not read, and what the sender keeps because the window

@@ -25,12 +25,14 @@ constexpr int kLooks = 5, kBetweenLooksMs = 10;
 
 bool isGone(const Error& error) { return error.err() == ENOENT || error.err() == ESRCH; }
 
-std::vector<std::string> lastingIn(pid_t pid, pid_t init) {
+std::vector<std::string> lastingIn(pid_t pid, pid_t init, bool ends) {
   std::vector<std::string> names;
   try {
     std::string who = processName(pid);
     for (auto& found : {unsupportedProcessState(pid, init), unsupportedMappings(who, readMaps(std::to_string(pid))), unsupportedDescriptors(who, pid)})
       names.insert(names.end(), found.begin(), found.end());
+    if (!ends)
+      for (std::string& name : unsupportedInTemplate(pid)) names.push_back(std::move(name));
   } catch (const Error& error) {
     if (!isGone(error)) throw;
   }
@@ -38,11 +40,11 @@ std::vector<std::string> lastingIn(pid_t pid, pid_t init) {
 }
 
 // A program reads a file of /proc now and then, say: what may pass is given some time to.
-void refuseWhatLasts(const Pod& pod, const std::vector<pid_t>& pids) {
+void refuseWhatLasts(const Pod& pod, const std::vector<pid_t>& pids, bool ends) {
   for (int look = 1;; look++) {
     std::vector<std::string> names;
     for (pid_t pid : pids)
-      for (std::string& name : lastingIn(pid, pod.init)) names.push_back(std::move(name));
+      for (std::string& name : lastingIn(pid, pod.init, ends)) names.push_back(std::move(name));
     if (names.empty()) return;
     if (look == kLooks) throw UnsupportedState(std::move(names));
     std::this_thread::sleep_for(std::chrono::milliseconds(kBetweenLooksMs));
@@ -119,7 +121,7 @@ UnsupportedState::UnsupportedState(std::vector<std::string> names) : Error("unsu
 
 Preview previewTree(const Pod& pod, bool ends, ClosedDoors& doors) {
   std::vector<pid_t> pids = podProcesses(pod);
-  refuseWhatLasts(pod, pids);
+  refuseWhatLasts(pod, pids, ends);
   waitUntilFilled(pod);
   Preview preview;
   for (pid_t pid : pids) {

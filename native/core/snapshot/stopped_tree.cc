@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "core/snapshot/check_process.h"
 #include "core/snapshot/collect_thread.h"
 #include "core/sys/proc.h"
 #include "core/sys/sys.h"
@@ -98,11 +99,22 @@ pid_t StoppedTree::hostPid(pid_t vpid) const {
   return -1;
 }
 
+// Its threads may not run before it is continued, and in a clone its random numbers have to be renewed before that.
+static bool requireAtRest(const StoppedProcess& process) {
+  bool all = std::all_of(process.threads.begin(), process.threads.end(), [](const Tracee& thread) {
+    return waitsInKernel(thread.registers()) || standsBeforeCall(thread.process(), thread.registers().rip);
+  });
+  if (!all) throw Error("unsupported-state", standsInTheMiddle(processName(process.pid)));
+  return true;
+}
+
 bool StoppedTree::comeToRest(double withinUs) {
   double deadlineUs = monotonicUs() + withinUs;
   return std::all_of(processes_.begin(), processes_.end(), [deadlineUs](StoppedProcess& process) {
-    if (process.zombie || waitsInKernel(process.threads.front().registers())) return true;
+    if (process.zombie) return true;
     Tracee& first = process.threads.front();
+    if (first.stopSignal() != 0) return requireAtRest(process);
+    if (waitsInKernel(first.registers())) return true;
     return first.runToWait(deadlineUs) || waitsInKernel(first.registers());
   });
 }

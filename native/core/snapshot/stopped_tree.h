@@ -30,7 +30,8 @@ class StoppedTree {
   // Host pid of the process with this pid inside the pod; -1 where there is none.
   pid_t hostPid(pid_t vpid) const;
   // The first thread of each process stands where it waits, or is about to, so that it holds no lock of its libraries: one that is
-  // busy is let run until it comes there. False when one did not in time; all are stopped in either case.
+  // busy is let run until it comes there. False when one did not in time; all are stopped in either case. Throws Error
+  // `unsupported-state` where one has been stopped by a signal before it came there.
   bool comeToRest(double withinUs);
   // All threads are again what they were, and stay stopped: should we die now, they run on.
   void putBack();

@@ -88,13 +88,14 @@ Tracee::Tracee(pid_t process, pid_t tid) : process_(process), tid_(tid) {
 
 Tracee::Tracee(Tracee&& other) noexcept
     : process_(other.process_), tid_(other.tid_), attached_(std::exchange(other.attached_, false)), held_(other.held_),
-      touched_(other.touched_), jobStopped_(other.jobStopped_), inFront_(other.inFront_), registers_(other.registers_), signalMask_(other.signalMask_),
+      touched_(other.touched_), stopSignal_(other.stopSignal_), inFront_(other.inFront_), registers_(other.registers_), signalMask_(other.signalMask_),
       waitLeftNs_(other.waitLeftNs_) {}
 
 Tracee::~Tracee() {
   if (!attached_) return;
   // Failures mean that the thread was killed meanwhile: nothing is left to put back.
-  if (held_ && isToBeMadeAgain(registers_, waitLeftNs_) && !signalWaits(tid_, signalMask_)) {
+  // One that had been stopped before sees what it would have seen without us.
+  if (held_ && stopSignal_ == 0 && isToBeMadeAgain(registers_, waitLeftNs_) && !signalWaits(tid_, signalMask_)) {
     shortenWait(registers_, waitLeftNs_);
     makeAgain(registers_);
     touched_ = true;
@@ -117,8 +118,7 @@ bool Tracee::waitStopped(double deadlineUs) {
         throw Error("internal", who(tid_) + " ended while it was being stopped");
       }
       if ((status >> 16) == PTRACE_EVENT_STOP) {
-        int signal = WSTOPSIG(status);
-        jobStopped_ = signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+        stopSignal_ = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
         return true;
       }
       // A signal or a call came first: let the thread have it and wait on. Any stop takes back the interruption that was still to come, so
@@ -243,6 +243,11 @@ void Tracee::startUntilStop(uint64_t code, uint64_t r12, uint64_t r13) {
 
 void Tracee::awaitStop() {
   int status = waitForStop();
+  // A process that has been stopped by a signal shows us that once more.
+  while (status >> 16 == PTRACE_EVENT_STOP) {
+    trace("run code", tid_, PTRACE_CONT, nullptr, nullptr);
+    status = waitForStop();
+  }
   if (WSTOPSIG(status) != SIGSTOP || (status >> 16) != 0)
     throw Error("internal", who(tid_) + " stopped with signal " + std::to_string(WSTOPSIG(status)) + " while it ran code for the snapshot");
 }

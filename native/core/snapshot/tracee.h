@@ -62,8 +62,8 @@ class Tracee {
   void putBack();
 
   std::string xstate() const;
-  // SIGSTOPped by job control rather than by us.
-  bool jobStopped() const { return jobStopped_; }
+  // The signal that its process has been stopped by (not by us): it stays so when we let it go. 0: none.
+  int stopSignal() const { return stopSignal_; }
   // The thread is dead or about to be killed: do not touch it any more.
   void release() { attached_ = false; }
 
@@ -79,7 +79,7 @@ class Tracee {
   bool attached_ = false;
   bool held_ = false;
   bool touched_ = false;
-  bool jobStopped_ = false;
+  int stopSignal_ = 0;
   // `registers_` say that it waits, as an image of it will have it; the thread itself stands in front of that call.
   bool inFront_ = false;
   user_regs_struct registers_{};

@@ -120,7 +120,10 @@ int64_t wholeNs(pid_t process, const user_regs_struct& registers) {
 std::optional<WaitBegun> previewWait(const std::string& task, SchedulerClocks& clocks) {
   if (!hasTimeLimit(readFileIfThere("/proc/" + task + "/syscall"))) return std::nullopt;
   std::map<std::string, std::string> status = readProcStatus(task);
-  int64_t left = leftCpuNs("/proc/" + task), lag = clocks.lagNs(static_cast<int>(readProcStat(task).number(39)));
+  ProcStat stat = readProcStat(task);
+  // It left the CPU when it was stopped, not when its wait began.
+  if (stat.state == 'T') return std::nullopt;
+  int64_t left = leftCpuNs("/proc/" + task), lag = clocks.lagNs(static_cast<int>(stat.number(39)));
   if (lag < 0 || left < 0) return std::nullopt;
   return WaitBegun{left + lag, std::strtoull(status["voluntary_ctxt_switches"].c_str(), nullptr, 10)};
 }

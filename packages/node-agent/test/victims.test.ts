@@ -14,10 +14,10 @@ const refused: Readonly<Record<string, RegExp>> = {
   namespace_file: /fd \d+ is the namespace uts:\[\d+\]; not supported/,
   netlink_waiting: /fd \d+ is a netlink socket with messages waiting; not supported/,
   passed_proc_file: /a descriptor on its way over fd \d+: fd \d+ is the file \/proc\/\d+\/status; not supported/,
+  pending_continue: /pid \d+ \(victims\) has a blocked SIGCONT waiting; not supported/,
   posix_queue_notify: /fd \d+ is the POSIX message queue \/told, of which a process is notified; not supported/,
   proc_file: /fd \d+ is the file \/proc\/\d+\/status; not supported/,
   shared_memory_child: /pid \d+ \(victims\) shares its memory with pid \d+ \(victims\); not supported/,
-  stopped_child: /pid \d+ \(victims\) is stopped by a signal; not supported/,
   strict_seccomp: /pid \d+ \(victims\) has a seccomp filter that does not allow munmap, which the restorer needs; not supported/,
   tcp_urgent: /fd \d+ is a TCP connection with urgent data waiting; not supported/,
   thread_own_directory: /pid \d+ \(victims\) has a thread with a working directory and umask of its own; not supported/,
@@ -29,6 +29,7 @@ const foundWhenStopped: readonly string[] = ['strict_seccomp'];
 
 /** What sleeps and wakes, but cannot be in a template, and the message with which that is refused. */
 const notCloned: Readonly<Record<string, RegExp>> = {
+  stopped_computing: /pid \d+ \(victims\) was stopped by a signal in the middle of computing: a template cannot have it; continue it first/,
   tcp_backlog: /fd \d+ is a socket with connections that wait to be accepted: a template cannot have them/,
   unix_backlog: /fd \d+ is a socket with connections that wait to be accepted: a template cannot have them/,
 };

@@ -13,9 +13,9 @@ export class Peer {
   /** The connection has been made. */
   isIn = false;
 
-  constructor({ address }: Pick<Running, 'address'>) {
+  constructor({ address }: Pick<Running, 'address'>, { allowHalfOpen = false } = {}) {
     const [host = '', port = ''] = address.split(':');
-    this.#socket = net.connect(Number(port), host);
+    this.#socket = net.connect({ port: Number(port), host, allowHalfOpen });
     this.#socket.on('data', (chunk: Buffer) => {
       this.bytes += chunk.length;
       this.#text = (this.#text + chunk.toString()).slice(-10_000);
@@ -29,8 +29,22 @@ export class Peer {
     this.#socket.write(`${text}\n`);
   }
 
-  async hears(line: string): Promise<void> {
-    await this.#comes(() => this.#text.includes(`${line}\n`), () => `the peer to hear ${line}, not ${this.#text.slice(-100)} (${this.#error || 'no error'})`);
+  /** What has come last, and why it is over if it was not by an end. */
+  get text(): string {
+    return this.#text;
+  }
+
+  get error(): string {
+    return this.#error;
+  }
+
+  /** What has come so far is heard no more. */
+  forget(): void {
+    this.#text = '';
+  }
+
+  async hears(text: string, { line = true } = {}): Promise<void> {
+    await this.#comes(() => this.#text.includes(line ? `${text}\n` : text), () => `the peer to hear ${text}, not ${this.#text.slice(-100)} (${this.#error || 'no error'})`);
   }
 
   async hearsBytes(count: number): Promise<void> {
@@ -48,6 +62,11 @@ export class Peer {
 
   listen(): void {
     this.#socket.resume();
+  }
+
+  /** Says no more; what comes is still heard. */
+  end(): void {
+    this.#socket.end();
   }
 
   /** Ends without waiting for anybody. */
