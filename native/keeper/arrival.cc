@@ -1,8 +1,10 @@
 #include "keeper/arrival.h"
 
 #include "core/image/image.h"
+#include "core/pod/packet_filter.h"
 #include "core/restore/written_files.h"
 #include "core/sys/error.h"
+#include "core/template/classify.h"
 #include "core/template/references.h"
 #include "core/sys/proc.h"
 #include "keeper/berth.h"
@@ -42,6 +44,7 @@ void takeOldAddress(Keeper& keeper, Instance& instance) {
 static void takePodFor(Keeper& keeper, Instance& instance, Stopwatch* watch) {
   instance.pod = keeper.takePod();
   if (watch != nullptr) watch->lap("pod");
+  keepPortsInside(*instance.pod, portsKeptInside(instance.spec.rules));
   if (instance.oldAddress.isGiven()) takeOldAddress(keeper, instance);
 }
 
@@ -84,6 +87,7 @@ void makeNamelessView(Keeper& keeper, Instance& instance, Stopwatch* watch) {
   lap("berth");
   instance.pod = keeper.takePod();
   lap("pod");
+  keepPortsInside(*instance.pod, portsKeptInside(instance.spec.rules));
   showView(view, berth.detached, *instance.pod);
   lap("view");
 }

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "core/template/classify.h"
 #include "keeper/app_user.h"
 #include "keeper/furnishing.h"
 #include "keeper/read_rules.h"
@@ -175,6 +176,13 @@ void readUser(RequestFields& fields, InstanceSpec& spec, const std::string& aid,
   spec.groups = user.groups;
 }
 
+// A rule may keep any port inside but the one by which the instance is reached.
+void requireReachable(const InstanceSpec& spec) {
+  for (const Rule& rule : spec.rules)
+    if (spec.port != 0 && portsKeptInside({rule}) == std::vector<uint16_t>{static_cast<uint16_t>(spec.port)})
+      throw Error("bad-request", "rules, line " + std::to_string(rule.line) + ": port " + rule.subject + " is the one by which the instance is reached");
+}
+
 }  // namespace
 
 LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, const BaseViews& bases) {
@@ -206,6 +214,7 @@ LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, c
   std::string searchPath = fields.text("searchPath", "");
   spec.name = fields.text("name", request.aid);
   spec.rules = readRules(fields.any("rules"), spec);
+  requireReachable(spec);
   spec.clone = readCloneSettings(fields.any("clone"));
   fields.done();
   // An engine's directory as the application's would show what is hidden in it.

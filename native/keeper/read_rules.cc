@@ -25,6 +25,12 @@ void requireOneOf(const Rule& rule, const std::string& value, std::initializer_l
   throw Error("bad-request", "rules, line " + std::to_string(rule.line) + ": '" + value.substr(0, 100) + "' is not known");
 }
 
+void requirePort(const Rule& rule) {
+  bool isNumber = !rule.subject.empty() && rule.subject.size() <= 5 && rule.subject.find_first_not_of("0123456789") == std::string::npos;
+  int port = isNumber ? std::atoi(rule.subject.c_str()) : 0;
+  if (port < 1 || port > 65535) throw Error("bad-request", "rules, line " + std::to_string(rule.line) + ": '" + rule.subject.substr(0, 100) + "' is not a port");
+}
+
 Rule readOverride(RequestFields& fields, Rule rule) {
   rule.kind = static_cast<uint32_t>(RuleKind::Override);
   rule.value = fields.text("verb");
@@ -37,6 +43,7 @@ Rule readOverride(RequestFields& fields, Rule rule) {
     requirePath(rule, rule.subject);
   } else {
     requireOneOf(rule, rule.value, rule.qualifier == "memory" ? std::initializer_list<const char*>{"copy", "duplicate"} : std::initializer_list<const char*>{"virtualize"});
+    if (rule.qualifier == "port") requirePort(rule);
   }
   return rule;
 }

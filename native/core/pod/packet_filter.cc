@@ -1,11 +1,14 @@
 #include "core/pod/packet_filter.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/pod/owner.h"
+#include "core/pod/pod.h"
+#include "core/pod/thread_namespace.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -74,6 +77,19 @@ void installPacketFilter(const std::string& owner, bool egress) {
 void removePacketFilter(const std::string& owner) {
   const std::string table = "table inet " + tableNameOf(owner);
   runNft(table + "\ndelete " + table + "\n", "remove packet filter " + tableNameOf(owner));
+}
+
+// In the pod itself, whose end it does not outlive, and whatever address the pod is given.
+void keepPortsInside(const Pod& pod, const std::vector<uint16_t>& ports) {
+  if (ports.empty()) return;
+  std::string list;
+  for (uint16_t port : ports) list += (list.empty() ? "" : ", ") + std::to_string(port);
+  std::string rules = "table inet appshot {\n chain input { type filter hook input priority filter; policy accept;\n"
+                      "  iifname lo accept\n"
+                      "  tcp dport { " + list + " } reject with tcp reset\n"
+                      "  udp dport { " + list + " } reject\n }\n}\n";
+  InNamespaces inPod(pod.initPidfd.get(), CLONE_NEWNET);
+  runNft(rules, "keep ports inside of " + pod.name);
 }
 
 }  // namespace appshot

@@ -1,6 +1,7 @@
 #include "core/template/classify.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "core/template/references.h"
 
@@ -64,6 +65,13 @@ std::vector<ClassifiedResource> classifyAll(const State& state, const Surroundin
   std::vector<ClassifiedResource> all;
   for (const Traits& traits : resourcesOf(state, surroundings, rules)) all.push_back(classify(traits, rules));
   return all;
+}
+
+std::vector<uint16_t> portsKeptInside(const std::vector<Rule>& rules) {
+  std::vector<uint16_t> ports;
+  for (const Rule& rule : rules)
+    if (rule.is(RuleKind::Override) && rule.qualifier == "port" && rule.value == "virtualize") ports.push_back(static_cast<uint16_t>(std::strtoul(rule.subject.c_str(), nullptr, 10)));
+  return ports;
 }
 
 bool duplicatesMemory(const std::vector<Rule>& rules, const std::string& program) {

@@ -1,6 +1,7 @@
 // What a clone does with each resource, by the standard criteria. Pure functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ std::vector<Traits> resourcesOf(const State& state, const Surroundings& surround
 
 std::vector<ClassifiedResource> classifyAll(const State& state, const Surroundings& surroundings, const std::vector<Rule>& rules);
 
+// The ports that rules say are not reached from outside.
+std::vector<uint16_t> portsKeptInside(const std::vector<Rule>& rules);
 // Whether the rules give every clone its own copy of the program's memory at once.
 bool duplicatesMemory(const std::vector<Rule>& rules, const std::string& program);
 

@@ -7,4 +7,5 @@ export * from './records.js';
 export * from './states.js';
 export { didYouMean } from './rules/did-you-mean.js';
 export { parseRules } from './rules/parse-rules.js';
+export { type PortClash, portClashes } from './rules/port-clashes.js';
 export * from './rules/rule.js';

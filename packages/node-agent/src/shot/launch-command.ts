@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { CloneSpec, parseRules, type Rule } from '@appshot/protocol';
+import { CloneSpec, parseRules, portClashes, type Rule } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { LaunchSpec } from '../engine/engine.js';
@@ -58,6 +58,8 @@ export function addLaunchCommand(program: Command): void {
 
 function specOf(command: readonly string[], options: LaunchOptions): LaunchSpec {
   const { aid, user, volume, env, cwd, port, ready, within, memory, cpus, connections } = options;
+  const [clash] = portClashes(options.rules ?? [], { port });
+  if (clash !== undefined) throw new FarmError('bad-request', `line ${clash.line} of the rules keeps port ${clash.port} inside, and --port has it reached from outside: one of the two`);
   return {
     aid, command, env, cwd: path.resolve(cwd), volumes: volume, readyWithinMs: within, connections,
     ...(user === undefined ? {} : { user }),

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import { Peer } from './support/peer.js';
 import { testEngine } from './support/test-engine.js';
 
@@ -17,10 +17,10 @@ test('connections that one side has ended, or both while data is under way, go o
   const answerTo = async (command: string): Promise<string> => {
     control.forget();
     control.say(command);
-    return await waitUntil(() => Promise.resolve(new RegExp(`^${command}: (.*)\n`, 'm').exec(control.text)?.[1]), { withinMs: 30_000, everyMs: 10, what: `an answer to ${command}` });
+    return await waitUntil(() => Promise.resolve(new RegExp(`^${command}: (.*)\n`, 'm').exec(control.text)?.[1]), { everyMs: 10, what: `an answer to ${command}` });
   };
   const isIn = async (name: string, state: string) => {
-    await waitUntil(async () => await answerTo(`state ${name}`) === state, { withinMs: 30_000, everyMs: 20, what: `${name} to be in state ${state}` });
+    await waitUntil(async () => await answerTo(`state ${name}`) === state, { everyMs: 20, what: `${name} to be in state ${state}` });
   };
   const [peerEnded, ended, giving, last, crossed] = await Promise.all(['peerEnded', 'ended', 'giving', 'last', 'crossed'].map((name) => named(address, name)));
   const given: Record<string, number> = {};

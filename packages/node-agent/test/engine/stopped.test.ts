@@ -1,4 +1,4 @@
-import { waitUntil } from '@appshot/runtime';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
 import { testEngine, visit } from './support/test-engine.js';
@@ -30,5 +30,5 @@ test('an instance that a signal has stopped stays so over sleeps, clones and par
 });
 
 async function awaitState(engine: KeeperEngine, aid: string, state: string): Promise<void> {
-  await waitUntil(async () => (await engine.ps(aid))[0]?.state === state, { withinMs: 20_000, everyMs: 20, what: `${aid} to be in state ${state}` });
+  await waitUntil(async () => (await engine.ps(aid))[0]?.state === state, { everyMs: 20, what: `${aid} to be in state ${state}` });
 }

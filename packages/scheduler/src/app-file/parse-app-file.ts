@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { AppSpec, parseRules } from '@appshot/protocol';
+import { AppSpec, parseRules, portClashes } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import { isAlias, isCollection, isMap, isScalar, LineCounter, parseDocument, type Document, type Node, type Scalar } from 'yaml';
 import { checkAppFile, type Finding } from './check-app-file.js';
@@ -26,7 +26,7 @@ export function parseAppFile(text: string, baseDir: string): ParsedAppFile {
 
   const lineOf = (path: readonly PropertyKey[], atKey = false): number => lineAt(offsetAt(document, path, atKey));
   const { file, findings } = checkAppFile(valueOf(document));
-  const ruleProblems = checkRules(document, lineOf);
+  const ruleProblems = checkRules(document, lineOf, file ?? {});
   const problems = [...findings.map((finding) => located(finding, lineOf)), ...ruleProblems].sort((a, b) => a.line - b.line);
   if (file === null || problems.length > 0) throw invalid(problems);
   return { spec: AppSpec.parse({ ...file, cwd: resolve(baseDir, file.cwd) }), lineOf };
@@ -50,12 +50,18 @@ export function invalid(problems: readonly AppFileProblem[]): FarmError {
 const located = (finding: Finding, lineOf: (path: readonly PropertyKey[], atKey?: boolean) => number): AppFileProblem =>
   ({ line: lineOf(finding.path, finding.atKey), path: pathText(finding.path), problem: finding.problem, allowed: finding.allowed });
 
-function checkRules(document: Document, lineOf: (path: readonly PropertyKey[]) => number): AppFileProblem[] {
+function checkRules(document: Document, lineOf: (path: readonly PropertyKey[]) => number, file: Pick<Partial<AppSpec>, 'port' | 'expose'>): AppFileProblem[] {
   const node = document.getIn(['rules'], true);
   if (!isScalar(node) || typeof node.value !== 'string') return [];
   // The text of a block scalar begins on the line after its `|`.
   const first = lineOf(['rules']) + (isBlock(node) ? 1 : 0);
-  return parseRules(node.value).problems.map(({ line, problem, allowed }) => ({ line: first + line - 1, path: 'rules', problem, allowed }));
+  const { rules, problems } = parseRules(node.value);
+  const clashes = portClashes(rules, file).map(({ line, port, path }) => ({
+    line,
+    problem: `VIRTUALIZE PORT ${port} keeps inside what line ${lineOf(path)} (${pathText(path)}) has reached from outside`,
+    allowed: 'one of the two',
+  }));
+  return [...problems, ...clashes].map(({ line, problem, allowed }) => ({ line: first + line - 1, path: 'rules', problem, allowed }));
 }
 
 const isBlock = (node: Scalar): boolean => node.type === 'BLOCK_LITERAL' || node.type === 'BLOCK_FOLDED';

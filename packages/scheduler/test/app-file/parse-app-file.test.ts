@@ -52,6 +52,16 @@ test('an unknown key is refused with its line and what was probably meant', (t) 
   t.like(problemsOf(`${least}frobnicate: 1\n`)[0], { line: 5, problem: 'unknown key "frobnicate"' });
 });
 
+test('a port that is reached from outside cannot be kept inside: both lines are named', (t) => {
+  const exposed = `${least}expose:\n  - port: 5432\n  - { port: 5433 }\n`;
+  const problems = problemsOf(`${exposed}rules: |\n  # kept\n  VIRTUALIZE PORT 5433\n  VIRTUALIZE PORT 80\n  VIRTUALIZE PORT 9000\n`);
+  t.deepEqual(problems.map(({ line, problem }) => `${line}: ${problem}`), [
+    '10: VIRTUALIZE PORT 5433 keeps inside what line 7 (expose[1].port) has reached from outside',
+    '11: VIRTUALIZE PORT 80 keeps inside what line 4 (port) has reached from outside',
+  ]);
+  t.deepEqual(problemsOf(`${exposed}rules: VIRTUALIZE PORT 9000\n`), []);
+});
+
 test('every problem is reported at once, by line', (t) => {
   const problems = problemsOf('name: Shop!\nhosts: []\ncommand: node\nport: 99999\nenv:\n  PORT: 3000\nscale: { idleMs: soon }\ntemplate: { after: lunch }\n');
   t.deepEqual(problems.map(({ line, path }) => `${line} ${path}`), ['1 name', '2 hosts', '3 command', '4 port', '6 env.PORT', '7 scale.idleMs', '8 template.after']);
