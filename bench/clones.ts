@@ -15,6 +15,8 @@ import { WarmClient } from './support/warm-client.js';
 const rounds = 30;
 /** Between two operations: the engine makes in advance what the next clone will want. */
 const settleMs = 120;
+/** As in a farm, whose templates are of programs that have come to rest (ADR 0120). */
+const restMs = 12_000;
 const live = 300, burst = 500;
 /** As an agent has them: network slots made in advance, and addresses enough for all. */
 const podsReady = 8;
@@ -146,6 +148,7 @@ async function withTemplate(site: CloneSite, work: (engine: Engine, dir: string,
       aid: 'site', command: site.command, cwd: site.cwd, env: site.env, volumes: [], port: 3000, readyWithinMs: 30_000,
     });
     await firstReply(endpointOf(running));
+    await pause(restMs);
     await engine.snapshot('site', { keepRunning: true, image: 'template' });
     await engine.warm('template', true);
     await work(engine, dir, client);

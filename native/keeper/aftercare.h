@@ -1,5 +1,5 @@
-// Work that nobody waits for, done when nobody waits: what a new instance still needs once it answers (its stage is unmounted, its
-// processes join the v1 cgroups: for both the kernel waits for grace periods), what the next wake will want (a berth).
+// Work that nobody waits for, done when nobody waits: what a new instance still needs once it answers (its
+// processes join the v1 cgroups: the kernel waits for grace periods), what the next wake will want (a berth).
 #pragma once
 
 #include <condition_variable>

@@ -146,7 +146,6 @@ void watchOver(Keeper& keeper, const InstancePtr& instance) {
 }
 
 void settleCgroups(const Instance& instance) {
-  unmountStage(*instance.pod);
   instance.pod->groups.limit(instance.spec.limits);
   instance.pod->groups.moveIntoV1();
 }

@@ -34,7 +34,7 @@ std::shared_ptr<ResidentZygote> Zygotes::build(const std::string& imageId, const
   resident->view = view;
   describeFromImage(keeper_, *image, *view);
   makeView(keeper_, *view, Furnishing::kFromImage);
-  resident->zygote = Zygote::build(image, view->pod->init);
+  resident->zygote = Zygote::build(image, *view->pod);
   return resident;
 }
 

@@ -178,20 +178,20 @@ static void opGate(struct Context* context, struct Op* op) {
   awaitWord(&status->gates[op->arg[1]], 1);
 }
 
-static void opPrefault(struct Context* context, struct Op* op) {
-  enum { READ = 22, WRITE = 23, AT_ONCE = 128 }; /* MADV_POPULATE_*; a kernel without them, or other mappings by now: no harm */
-  if (op->arg[1] >= 64) return;
-  long fd = (long)argument(context, op, 0);
+/* A kernel without MADV_POPULATE_*, or other mappings by now: no harm. */
+static void prefault(long fd, uint64_t process) {
+  enum { AT_ONCE = 128 };
+  if (process >= 64) return;
   struct PrefaultRun runs[AT_ONCE];
   uint32_t place[2];
   for (int i = 0; i < 2; i++)
-    if (sys6(NR_pread64, fd, (long)&place[i], 4, (long)(op->arg[1] + (i ? 64 : 0)) * 4, 0, 0) != 4) return;
+    if (sys6(NR_pread64, fd, (long)&place[i], 4, (long)(process + (i ? 64 : 0)) * 4, 0, 0) != 4) return;
   for (uint32_t done = 0; done < place[1];) {
     uint32_t some = place[1] - done < AT_ONCE ? place[1] - done : AT_ONCE;
     long bytes = (long)(some * sizeof runs[0]);
     if (sys6(NR_pread64, fd, (long)runs, bytes, (long)(sizeof(struct PrefaultHeader) + (place[0] + done) * sizeof runs[0]), 0, 0) != bytes) return;
     for (uint32_t i = 0; i < some; i++)
-      sys3(NR_madvise, (long)runs[i].address, (long)runs[i].pages * APPSHOT_PAGE, runs[i].write ? WRITE : READ);
+      sys3(NR_madvise, (long)runs[i].address, (long)runs[i].pages * APPSHOT_PAGE, runs[i].advice);
     done += some;
   }
 }
@@ -249,6 +249,8 @@ static void opDrain(struct Context* context, struct Op* op) {
 
 static void cloneBody(struct Server* server, struct Request* request);
 
+__attribute__((used)) static void touchMemory(struct Request* request) { prefault(request->fds[FD_EXTRA], 0); }
+
 /* Where a clone goes on; kept behind the zygote's server. */
 struct Continuation { struct Context* context; struct Op* next; };
 _Static_assert(sizeof(struct Server) + 64 <= APPSHOT_SERVER, "a server and its continuation have to fit");
@@ -258,10 +260,13 @@ static void opServe(struct Context* context, struct Op* op) {
   struct Server* server = (struct Server*)op->arg[1];
   fillZero(server, sizeof *server);
   server->socket = (int)argument(context, op, 0);
-  /* The function's address, position independent. */
+  /* The functions' addresses, position independent. */
   ChildBody body;
   __asm__("lea cloneBody(%%rip), %0" : "=r"(body));
   server->body = body;
+  Touch touch;
+  __asm__("lea touchMemory(%%rip), %0" : "=r"(touch));
+  server->touch = touch;
   struct Continuation* continuation = continuationOf(server);
   continuation->context = context;
   continuation->next = op + 1;
@@ -304,7 +309,7 @@ static void runTape(struct Context* context, struct Op* op) {
     else if (op->kind == OP_GATE) opGate(context, op);
     else if (op->kind == OP_AWAIT) awaitWord((uint32_t*)op->arg[0], (uint32_t)op->arg[1]);
     else if (op->kind == OP_TELL) tellWord((uint32_t*)op->arg[0]);
-    else if (op->kind == OP_PREFAULT) opPrefault(context, op);
+    else if (op->kind == OP_PREFAULT) prefault((long)argument(context, op, 0), op->arg[1]);
     else if (op->kind == OP_CONFIGURE) opConfigure(context, op);
     else if (op->kind == OP_UFFD_COPY) opUffdCopy(context, op);
     else fail(context, op->step, -38);

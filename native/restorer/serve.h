@@ -23,10 +23,12 @@ struct Request {
 struct Server;
 /* Runs in the new process and never returns. */
 typedef void (*ChildBody)(struct Server*, struct Request*);
+typedef void (*Touch)(struct Request*);
 
 struct Server {
   int socket;
   ChildBody body;
+  Touch touch;  /* a zygote's: see COMMAND_TOUCH */
   struct Request request;
   uint8_t stackW[4096] __attribute__((aligned(16)));
   uint8_t stackX[8192] __attribute__((aligned(16)));
@@ -145,6 +147,11 @@ static void serve(struct Server* server) {
     if (n == sizeof request->command) {
       if (request->command.kind == COMMAND_ZYGOTE) {
         request->result = serveZygote(server);
+      } else if (request->command.kind == COMMAND_TOUCH) {
+        if (server->touch) {
+          server->touch(request);
+          request->result = 1;
+        }
       } else {
         long w = cloneBetween(server, server->stackW, sizeof server->stackW, serveW, 0);
         if (w < 0) request->result = w;

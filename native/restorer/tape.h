@@ -90,7 +90,7 @@ enum { FRAME_RBP = 128, FRAME_RBX = 136, FRAME_R12 = 80, FRAME_R13 = 88, FRAME_R
 
 /* A file of pages to be made present: a header, then runs. */
 struct PrefaultHeader { uint32_t first[64], count[64]; };  /* by process: its runs */
-struct PrefaultRun { uint64_t address; uint32_t pages, write; };
+struct PrefaultRun { uint64_t address; uint32_t pages, advice; };  /* advice: what madvise is told */
 
 struct CopyRun { uint64_t address, position, bytes; };
 struct VdsoPiece { uint64_t from, to, bytes; };
@@ -152,6 +152,7 @@ enum CommandKind {
   COMMAND_RESTORE = 1,  /* in a pod: new process that runs the tape in FD_TAPE */
   COMMAND_ZYGOTE = 2,   /* outside of pods, as a child of the caller's parent: runs the tape in FD_TAPE, which ends in OP_SERVE */
   COMMAND_CLONE = 3,    /* in a pod: fork of this zygote, which goes on behind its OP_SERVE */
+  COMMAND_TOUCH = 4,    /* the zygote itself makes present what stands in FD_EXTRA for its first process (struct PrefaultHeader) */
 };
 
 enum CommandFd { FD_POD = 0, FD_CGROUP = 1, FD_PROC = 2, FD_TAPE = 3, FD_STATUS = 4, FD_PAGES = 5, FD_EXTRA = 6, FD_DUPLICATES = 7, FD_BASE = 8, FD_V1 = 9 };

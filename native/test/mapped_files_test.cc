@@ -35,7 +35,8 @@ struct Program {
   void touch() const { ::utimensat(AT_FDCWD, path.c_str(), std::vector<timespec>{{1, 2}, {3, 4}}.data(), 0); }
   std::string refusal() const {
     try {
-      checkMappedFiles(state, ::getpid());
+      UniqueFd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+      checkMappedFiles(state, root.get());
       return "";
     } catch (const Error& error) {
       CHECK(error.code() == "environment-mismatch");

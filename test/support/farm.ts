@@ -45,7 +45,9 @@ export class Farm {
   async up(...more: readonly string[]): Promise<void> {
     const [http, api] = [await freePort(), await freePort()];
     Object.assign(this, { said: '', http, api: `http://127.0.0.1:${api}` });
-    const command = [process.execPath, programs.appshot, 'up', '--dir', this.dir, '--http', `127.0.0.1:${http}`, '--api', `127.0.0.1:${api}`, ...more];
+    // Not in the midst of what a test looks at: packages/scheduler/test shows that templates are made once more.
+    const rest = ['--set', 'scheduler.templateRestMs=3600000'];
+    const command = [process.execPath, programs.appshot, 'up', '--dir', this.dir, '--http', `127.0.0.1:${http}`, '--api', `127.0.0.1:${api}`, ...rest, ...more];
     // A test process that is killed takes its farm with it: told by the kernel, it ends as after Ctrl-C.
     const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', ...command], { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;

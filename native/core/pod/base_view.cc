@@ -58,7 +58,6 @@ void makeDevices(const std::string& dev) {
 void makeRun(const std::string& run) {
   makeDirectory(run + "/lock", 01777);
   makeDirectory(run + "/appshot", 0755);
-  makeDirectory(run + "/appshot/stage", 0755);
   // What is the instance's own is shown here; the other two are names that programs know.
   makeDirectory(run + "/appshot/self", 0755);
   for (const char* name : {"log", "instance.json"})

@@ -79,6 +79,10 @@ void PodCgroup::limit(const CgroupLimits& limits) const {
     auto found = v1.find(controller);
     return found == v1.end() ? std::string() : found->second;
   };
+  // Only those that somebody wants: each is memory of the kernel, and time whenever a process joins.
+  auto make = [&](const char* controller) {
+    if (!at(controller).empty()) makeDirectory(at(controller));
+  };
   if (limits.memoryBytes > 0) {
     auto bytes = std::to_string(limits.memoryBytes);
     if (!at("memory").empty()) tryWrite(at("memory") + "/memory.limit_in_bytes", bytes);
@@ -86,11 +90,13 @@ void PodCgroup::limit(const CgroupLimits& limits) const {
   }
   if (limits.pids > 0) {
     auto count = std::to_string(limits.pids);
+    make("pids");
     if (!at("pids").empty()) tryWrite(at("pids") + "/pids.max", count);
     else tryWrite(v2 + "/pids.max", count);
   }
   if (limits.cpus > 0) {
     auto quotaUs = std::to_string(static_cast<uint64_t>(std::max(1000.0, limits.cpus * 100'000)));
+    make("cpu");
     if (!at("cpu").empty()) tryWrite(at("cpu") + "/cpu.cfs_quota_us", quotaUs);
     else tryWrite(v2 + "/cpu.max", quotaUs + " 100000");
   }
@@ -131,7 +137,9 @@ std::vector<UniqueFd> PodCgroup::openV1Procs() const {
   for (const auto& [controller, directory] : v1) directories.insert(directory);
   for (const auto& directory : directories) {
     std::string path = directory + "/cgroup.procs";
-    procs.push_back(sysFd("open " + path, [&] { return ::open(path.c_str(), O_WRONLY | O_CLOEXEC); }));
+    UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    if (fd.valid()) procs.push_back(std::move(fd));
+    else if (errno != ENOENT) throwErrno("open " + path, errno);
   }
   return procs;
 }
@@ -217,7 +225,10 @@ PodCgroup CgroupTree::of(unsigned number) const {
 PodCgroup CgroupTree::make(unsigned number) const {
   PodCgroup pod = of(number);
   if (!pod.v2.empty()) makeDirectory(pod.v2);
-  for (const auto& [controller, directory] : pod.v1) makeDirectory(directory);
+  for (const auto& [controller, directory] : pod.v1) {
+    // v2 counts CPU time by itself, and lists, kills and freezes; who has only v1 needs all of them.
+    if (pod.v2.empty() || controller == "memory") makeDirectory(directory);
+  }
   return pod;
 }
 

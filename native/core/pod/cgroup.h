@@ -29,7 +29,8 @@ struct CgroupUsage {
 // The cgroup directories of one pod.
 struct PodCgroup {
   std::string v2;                              // empty where no cgroup v2 is mounted
-  std::map<std::string, std::string> v1;       // controller -> directory; only memory, pids, cpu and cpuacct
+  std::map<std::string, std::string> v1;       // controller -> directory; only memory, pids, cpu and cpuacct. Beside v2, those of pids
+                                               // and cpu are made where there is a limit, and that of cpuacct never
 
   void limit(const CgroupLimits& limits) const;
   CgroupUsage usage() const;

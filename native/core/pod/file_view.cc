@@ -69,17 +69,11 @@ void attach(int mount, const std::string& at) {
   sys("attach " + at, [&] { return moveMount(mount, target.c_str()); });
 }
 
-void enterView() {
-  sys("enter view", [] { return ::chdir("/view"); });
-  sys("change root", [] { return static_cast<int>(::syscall(SYS_pivot_root, ".", kStageInView + 1)); });
-}
-
 }  // namespace
 
-void unmountStage(const Pod& pod) {
+UniqueFd openView(const Pod& pod) {
   InNamespaces inPod(pod.initPidfd.get(), CLONE_NEWNS);
-  // EINVAL: it has been done.
-  if (::umount2(kStageInView, MNT_DETACH) != 0 && errno != EINVAL && errno != ENOENT) throwErrno("unmount stage", errno);
+  return sysFd("open the view of " + pod.name, [] { return ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC); });
 }
 
 UniqueFd mountOverlay(const std::vector<std::string>& lowers, const std::string& upper, const std::string& work) {
@@ -120,7 +114,9 @@ void showView(const FileView& view, const DetachedView& detached, const Pod& pod
   sys("show /sys", [] { return ::mount("/sys", "/view/sys", nullptr, MS_MOVE, nullptr); });
   for (size_t i = 1; i < view.trees.size(); ++i) attach(detached.trees[i].get(), view.trees[i].at);
   for (size_t i = 0; i < binds.size(); ++i) attach(binds[i].get(), view.binds[i].at);
-  enterView();
+  // Over the pod's first root: whoever enters the namespace from now on starts at the view. The init stays below; pivot_root would take
+  // it along, and look at every other task of the machine for that.
+  sys("show the view as the root", [] { return ::mount("/view", "/", nullptr, MS_MOVE, nullptr); });
   sys("set host name", [&] { return ::sethostname(view.hostName.data(), view.hostName.size()); });
 }
 

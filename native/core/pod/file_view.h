@@ -43,10 +43,8 @@ void showView(const FileView& view, const DetachedView& detached, const Pod& pod
 // The host name that the pod's programs see.
 void setHostName(const Pod& pod, const std::string& name);
 
-// Takes the pod's old root away, which showView() leaves at kStageInView: an unmount waits for a grace period of the kernel,
-// and no wake should. Nothing is in it that an application could not see anyway.
-void unmountStage(const Pod& pod);
-inline constexpr const char* kStageInView = "/run/appshot/stage";
+// The view's root directory. Not what /proc/INIT/root shows: the init itself stays below the view.
+UniqueFd openView(const Pod& pod);
 
 // A new overlay that is attached nowhere.
 UniqueFd mountOverlay(const std::vector<std::string>& lowers, const std::string& upper, const std::string& work);

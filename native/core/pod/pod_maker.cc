@@ -1,7 +1,6 @@
 #include "core/pod/pod_maker.h"
 
 #include <fcntl.h>
-#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,7 +12,9 @@
 
 #include "core/pod/owner.h"
 #include "core/pod/pod_stage.h"
+#include "core/pod/thread_namespace.h"
 #include "core/sys/sys.h"
+#include "restorer/sys.h"
 
 namespace appshot {
 
@@ -22,16 +23,28 @@ namespace {
 // linux/memfd.h; old headers lack it.
 constexpr unsigned kMfdExec = 0x10;
 
-pid_t cloneInto(uint64_t flags, int* pidfd, int cgroup) {
-  clone_args args{};
-  args.flags = flags | CLONE_PIDFD;
+// Makes the pod's first process, and waits until it is the init or has ended. As with vfork, it runs on a stack of its own in this
+// process's memory: copying the memory of a keeper with hundreds of instances would cost more than all the rest.
+pid_t cloneStage(StagePlan& plan, int* pidfd, int cgroup) {
+  alignas(16) char stack[64 << 10];
+  CloneArgs args{};
+  args.flags = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS | CLONE_PIDFD | CLONE_VM | CLONE_VFORK;
   args.pidfd = reinterpret_cast<uint64_t>(pidfd);
   args.exit_signal = SIGCHLD;
+  args.stack = reinterpret_cast<uint64_t>(stack);
+  args.stack_size = sizeof stack;
   if (cgroup >= 0) {
-    args.flags |= CLONE_INTO_CGROUP;
+    args.flags |= K_CLONE_INTO_CGROUP;
     args.cgroup = static_cast<uint64_t>(cgroup);
   }
-  return static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+  // No handler of this process may run in it.
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  long result = cloneCall(&args, [](void* its) { runStage(*static_cast<StagePlan*>(its)); }, &plan);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (result < 0) throwErrno("clone the pod's first process", static_cast<int>(-result));
+  return static_cast<pid_t>(result);
 }
 
 void openCgroup(Pod& pod, const PodCgroup& cgroup) {
@@ -40,13 +53,6 @@ void openCgroup(Pod& pod, const PodCgroup& cgroup) {
   if (!cgroup.v2.empty()) {
     pod.cgroup = sysFd("open " + cgroup.v2, [&] { return ::open(cgroup.v2.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); });
   }
-}
-
-// An end of file says that the init runs.
-void awaitStage(int reportFd) {
-  StageFailure failure{};
-  ssize_t n = sys("start pod", [&] { return ::read(reportFd, &failure, sizeof failure); });
-  if (n == sizeof failure) throwErrno(std::string("start pod: ") + stageStepName(failure.step), failure.err);
 }
 
 }  // namespace
@@ -63,6 +69,7 @@ void awaitEnd(int pidfd) {
 }
 
 void PodMaker::start(const std::string& initPath) {
+  bare_ = makeBareNamespace(stage_);
   std::string program = readFile(initPath);
   int fd = ::memfd_create("appshot-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | kMfdExec);
   // EINVAL: a kernel before 6.3, where every memfd may be executed.
@@ -81,29 +88,24 @@ Pod PodMaker::startInit(unsigned number, const PodCgroup& cgroup) const {
   pod.number = number;
   pod.name = cgroupNameOf(owner_) + "/" + std::to_string(number);
   openCgroup(pod, cgroup);
-  int exits[2], report[2], control[2];
+  int exits[2], control[2];
   sys("make pod's pipe", [&] { return ::pipe2(exits, O_CLOEXEC | O_NONBLOCK); });
   pod.exits = UniqueFd(exits[0]);
   UniqueFd exitsWrite(exits[1]);
-  sys("make pod's pipe", [&] { return ::pipe2(report, O_CLOEXEC); });
-  UniqueFd reportRead(report[0]), reportWrite(report[1]);
   sys("make pod's socket", [&] { return ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control); });
   pod.control = UniqueFd(control[0]);
   UniqueFd itsControl(control[1]);
-  StagePlan plan{stage_.c_str(), exits[0], exits[1], control[1], init_.get(), report[1]};
+  StageFailure failure;
+  StagePlan plan{exits[0], exits[1], control[1], init_.get(), &failure};
   int pidfd = -1;
-  constexpr uint64_t spaces = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNS;
-  pod.init = sys("clone the pod's first process", [&] { return cloneInto(spaces, &pidfd, pod.cgroup.get()); });
-  if (pod.init == 0) runStage(plan);
-  pod.initPidfd = UniqueFd(pidfd);
-  reportWrite.reset();
-  try {
-    awaitStage(reportRead.get());
-  } catch (...) {
-    awaitEnd(pidfd);
-    throw;
+  {
+    InNamespaces bare(bare_.get(), CLONE_NEWNS);
+    pod.init = cloneStage(plan, &pidfd, pod.cgroup.get());
   }
-  return pod;
+  pod.initPidfd = UniqueFd(pidfd);
+  if (failure.step < 0) return pod;
+  awaitEnd(pidfd);
+  throwErrno(std::string("start pod: ") + stageStepName(failure.step), failure.err);
 }
 
 Pod PodMaker::make(unsigned number, in_addr address) const {

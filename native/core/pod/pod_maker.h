@@ -13,7 +13,7 @@ namespace appshot {
 
 class PodMaker {
  public:
-  // `stage`: an existing directory, seen by all pods at once (each mounts its own tmpfs there, in its own namespace).
+  // `stage`: an existing directory, for makeBareNamespace().
   PodMaker(std::string owner, std::string stage, const CgroupTree& cgroups, const NodeNetwork& network)
       : owner_(std::move(owner)), stage_(std::move(stage)), cgroups_(cgroups), network_(network) {}
 
@@ -38,6 +38,7 @@ class PodMaker {
   const CgroupTree& cgroups_;
   const NodeNetwork& network_;
   UniqueFd init_;
+  UniqueFd bare_;  // mount namespace
 };
 
 // Waits until the process behind a pidfd has ended; reaps it when it is a child of this process.

@@ -1,29 +1,35 @@
-// What the first process of a pod does before it becomes the init: leaves the host's mounts and sees to /proc and /sys.
+// What the first process of a pod does before it becomes the init: it sees to /proc and /sys.
 #pragma once
+
+#include <string>
 
 #include "core/sys/unique_fd.h"
 
 namespace appshot {
 
-// Everything that the new process needs, put together before it is forked.
+struct StageFailure {
+  int step = -1;            // -1: there was none
+  int err = 0;
+};
+
+// Everything that the new process needs, put together before it is made.
 struct StagePlan {
-  const char* stage;        // an existing directory; a small tmpfs is mounted there
   int exitsRead, exitsWrite;
   int control;              // the init's end of its socket
   int initFd;               // the executable of the init
-  int reportFd;             // where StageFailure goes
+  StageFailure* failure;    // the maker waits, and looks there
 };
 
-struct StageFailure {
-  int step;
-  int err;
-};
+// A mount namespace that has nothing of the host's: a small tmpfs, read-only, with the places where a pod mounts what it has. It is
+// what the namespaces of pods are copies of: leaving the host's mounts anew for each would cost a walk through all tasks of the
+// machine (pivot_root). `at`: an existing directory, only needed while it is made. Throws Error.
+UniqueFd makeBareNamespace(const std::string& at);
 
 // Names a StageFailure's step.
 const char* stageStepName(int step);
 
-// Runs in a fork of a process with several threads: allocates nothing, takes no lock, throws nothing. Only returns by exec
-// or _exit.
+// Runs in the bare namespace's copy, in the memory of its maker, which has several threads: allocates nothing, takes no lock, throws
+// nothing. Only returns by exec or _exit.
 [[noreturn]] void runStage(const StagePlan& plan);
 
 }  // namespace appshot

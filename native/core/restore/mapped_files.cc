@@ -9,10 +9,10 @@
 
 namespace appshot {
 
-void checkMappedFiles(const State& state, pid_t viewPid) {
+void checkMappedFiles(const State& state, int view) {
   for (const MappedFile& file : state.mappedFiles) {
     if (file.deleted) continue;  // it is in the image
-    std::string path = "/proc/" + std::to_string(viewPid) + "/root" + file.path;
+    std::string path = "/proc/self/fd/" + std::to_string(view) + file.path;
     struct stat status{};
     if (::stat(path.c_str(), &status) < 0)
       throw Error("environment-mismatch", "the program's file " + file.path + " is gone; deploy the app again", errno);

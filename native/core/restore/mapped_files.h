@@ -8,6 +8,6 @@
 namespace appshot {
 
 // Looks at them as the process `viewPid` sees them. Throws Error `environment-mismatch`.
-void checkMappedFiles(const State& state, pid_t viewPid);
+void checkMappedFiles(const State& state, int view);
 
 }  // namespace appshot

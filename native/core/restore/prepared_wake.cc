@@ -1,3 +1,4 @@
+#include "core/pod/file_view.h"
 #include "core/restore/prepared_wake.h"
 
 #include <net/if.h>
@@ -103,7 +104,7 @@ pid_t WakeUnderWay::rootVpid() const { return image_->state().processes.front().
 
 void WakeUnderWay::furnish() {
   PhaseMarks marks;
-  checkMappedFiles(image_->state(), pod_.init);
+  checkMappedFiles(image_->state(), openView(pod_).get());
   marks.done(begun_, "check");
   status_->furnish();
 }

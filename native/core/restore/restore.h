@@ -45,8 +45,8 @@ class Embryo {
 // A process that holds the template's memory and forks clones of it.
 class Zygote {
  public:
-  // `viewPid`: a process whose mount namespace shows the template's files (lower layers only).
-  static std::unique_ptr<Zygote> build(const std::shared_ptr<Image>& image, pid_t viewPid);
+  // `view`: shows the template's files (lower layers only).
+  static std::unique_ptr<Zygote> build(const std::shared_ptr<Image>& image, const Pod& view);
   virtual ~Zygote() = default;  // kills it; embryos live on
   // A clone in `pod`, whose mount namespace already shows the file view. Returns when it waits.
   virtual std::unique_ptr<Embryo> fork(const Pod& pod) = 0;

@@ -30,17 +30,8 @@ bool isWorthALook(const MapLine& line) {
          line.end - line.start <= kMostOfOneMapping;
 }
 
-// A page that most have written is given to each; one that few have written is only made readable, which costs no memory.
-std::vector<PrefaultRun> runsOf(const std::map<uint64_t, int>& pages, int looks) {
-  std::vector<PrefaultRun> runs;
-  for (auto [address, writers] : pages) {
-    bool written = writers * 2 > looks;
-    bool follows = !runs.empty() && runs.back().address + runs.back().pages * kPageSize == address && runs.back().write == (written ? 1u : 0u);
-    if (follows) runs.back().pages++;
-    else runs.push_back({address, 1, written ? 1u : 0u});
-  }
-  return runs;
-}
+// linux/mman.h since 5.14; old headers lack them.
+constexpr uint32_t kPopulateRead = 22, kPopulateWrite = 23;
 
 }  // namespace
 
@@ -71,20 +62,32 @@ size_t WriteSet::size() const {
   return size;
 }
 
-UniqueFd WriteSet::toMemfd(const State& state) const {
+// A page that most have written is given to each; one that few have written is only made readable, which costs no memory.
+std::vector<PrefaultRun> WriteSet::runs(int32_t vpid, Want want) const {
+  std::vector<PrefaultRun> runs;
+  auto found = pages_.find(vpid);
+  if (found == pages_.end() || !isSettled()) return runs;
+  for (auto [address, writers] : found->second) {
+    uint32_t advice = writers * 2 > looks_ ? kPopulateWrite : kPopulateRead;
+    if ((want == Want::kWritten && advice != kPopulateWrite) || (want == Want::kOnlyRead && advice != kPopulateRead)) continue;
+    bool follows = !runs.empty() && runs.back().address + runs.back().pages * kPageSize == address && runs.back().advice == advice;
+    if (follows) runs.back().pages++;
+    else runs.push_back({address, 1, advice});
+  }
+  return runs;
+}
+
+UniqueFd listOfPages(const std::vector<std::vector<PrefaultRun>>& processes) {
   PrefaultHeader header{};
   std::vector<PrefaultRun> all;
-  for (size_t i = 0; i < state.processes.size() && i < std::size(header.first); i++) {
-    auto found = pages_.find(state.processes[i].pid);
-    if (found == pages_.end() || !isSettled()) continue;
-    std::vector<PrefaultRun> runs = runsOf(found->second, looks_);
+  for (size_t i = 0; i < processes.size() && i < std::size(header.first); i++) {
     header.first[i] = static_cast<uint32_t>(all.size());
-    header.count[i] = static_cast<uint32_t>(runs.size());
-    all.insert(all.end(), runs.begin(), runs.end());
+    header.count[i] = static_cast<uint32_t>(processes[i].size());
+    all.insert(all.end(), processes[i].begin(), processes[i].end());
   }
   UniqueFd fd = sysFd("make a list of pages", [] { return ::memfd_create("appshot-prefault", MFD_CLOEXEC); });
   writeAll(fd.get(), &header, sizeof header, "write a list of pages");
-  writeAll(fd.get(), all.data(), all.size() * sizeof all[0], "write a list of pages");
+  writeAll(fd.get(), all.data(), all.size() * sizeof(PrefaultRun), "write a list of pages");
   return fd;
 }
 

@@ -6,9 +6,11 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "core/image/model.h"
 #include "core/sys/unique_fd.h"
+#include "restorer/tape.h"
 
 namespace appshot {
 
@@ -22,8 +24,9 @@ class WriteSet {
   bool isSettled() const { return looks_ >= kLooks; }
   // How many pages are known.
   size_t size() const;
-  // As the restorer reads it (struct PrefaultHeader), for the processes of `state`.
-  UniqueFd toMemfd(const State& state) const;
+  enum class Want { kAll, kWritten, kOnlyRead };
+  // Those of the process that is known as `vpid`, with the advice that makes them present; nothing before it is settled.
+  std::vector<PrefaultRun> runs(int32_t vpid, Want want) const;
 
  private:
   static constexpr int kLooks = 3;
@@ -32,5 +35,8 @@ class WriteSet {
   std::map<int32_t, Pages> pages_;        // by virtual pid
   int looks_ = 0;
 };
+
+// As the restorer reads it (struct PrefaultHeader): the runs of each process of an image.
+UniqueFd listOfPages(const std::vector<std::vector<PrefaultRun>>& processes);
 
 }  // namespace appshot

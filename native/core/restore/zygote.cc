@@ -6,7 +6,9 @@
 
 #include <mutex>
 
+#include "core/pod/file_view.h"
 #include "core/image/image.h"
+#include "core/restore/inherited_pages.h"
 #include "core/restore/mapped_files.h"
 #include "core/restore/nursery.h"
 #include "core/restore/restore.h"
@@ -55,22 +57,21 @@ class WaitingClone : public Embryo {
 
 class TemplateZygote : public Zygote {
  public:
-  TemplateZygote(std::shared_ptr<Image> image, pid_t viewPid) : image_(std::move(image)) {
-    checkMappedFiles(image_->state(), viewPid);
+  TemplateZygote(std::shared_ptr<Image> image, const Pod& view) : image_(std::move(image)) {
+    checkMappedFiles(image_->state(), openView(view).get());
     compiled_ = compileImage(image_->state(), Purpose::Zygote, {image_->base().bytes, image_->pageBytes()}, {});
     UniqueFd tape(compiled_->region.toMemfd("appshot-zygote"));
     int ends[2];
     sys("make a zygote's socket", [&] { return ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); });
     socket_ = std::make_unique<CommandSocket>(UniqueFd(ends[0]));
     UniqueFd its(ends[1]);
-    UniqueFd view = sysFd("open the template's view", [&] { return static_cast<int>(::syscall(SYS_pidfd_open, viewPid, 0)); });
     StatusPage status;
     Command command{};
     command.kind = COMMAND_ZYGOTE;
     command.regionBase = compiled_->region.base();
     command.regionSize = compiled_->region.size();
     command.header = compiled_->region.headerAddress();
-    pid_ = Nursery::instance().socket().send(command, {view.get(), -1, tape.get(), status.fd(), image_->pagesFd(), its.get(), -1, image_->basePagesFd(), {}});
+    pid_ = Nursery::instance().socket().send(command, {view.initPidfd.get(), -1, tape.get(), status.fd(), image_->pagesFd(), its.get(), -1, image_->basePagesFd(), {}});
     try {
       status.wait(compiled_->region.steps(), kWithinMs);
     } catch (...) {
@@ -87,12 +88,7 @@ class TemplateZygote : public Zygote {
     CommandSocket::Descriptors descriptors = podDescriptors(pod, embryo->status().fd());
     descriptors.pages = image_->pagesFd();
     descriptors.base = image_->basePagesFd();
-    UniqueFd prefault;
-    {
-      std::lock_guard lock(writeSetMutex_);
-      prefault = writeSet_.toMemfd(image_->state());
-    }
-    descriptors.extra = prefault.get();
+    descriptors.extra = givenPages();
     Command command = podCommand(COMMAND_CLONE, image_->state(), pod);
     socket_->send(command, descriptors);
     embryo->awaitGate(pod);
@@ -112,6 +108,38 @@ class TemplateZygote : public Zygote {
   }
 
  private:
+  // The list of what each clone is given: once it is known, the same for all.
+  int givenPages() {
+    std::lock_guard lock(writeSetMutex_);
+    const State& state = image_->state();
+    bool isKnown = writeSet_.isSettled();
+    if (given_.valid() && givenIsWhole_ == isKnown) return given_.get();
+    bool isInherited = isKnown && inheritPages();
+    std::vector<std::vector<PrefaultRun>> runs;
+    for (const Process& process : state.processes) {
+      bool isRoot = &process == &state.processes.front();
+      runs.push_back(writeSet_.runs(process.pid, isRoot && isInherited ? WriteSet::Want::kWritten : WriteSet::Want::kAll));
+    }
+    given_ = listOfPages(runs);
+    givenIsWhole_ = isKnown;
+    return given_.get();
+  }
+
+  // False where this kernel does not let us: the clones then take these pages themselves.
+  bool inheritPages() {
+    try {
+      UniqueFd list = listOfPages({inheritedByFork(pid_, writeSet_.runs(image_->state().processes.front().pid, WriteSet::Want::kOnlyRead))});
+      Command command{};
+      command.kind = COMMAND_TOUCH;
+      CommandSocket::Descriptors descriptors;
+      descriptors.extra = list.get();
+      socket_->send(command, descriptors);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
   void end() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
@@ -124,13 +152,15 @@ class TemplateZygote : public Zygote {
   std::unique_ptr<CommandSocket> socket_;
   std::mutex writeSetMutex_;
   WriteSet writeSet_;
+  UniqueFd given_;
+  bool givenIsWhole_ = false;
   pid_t pid_ = -1;
 };
 
 }  // namespace
 
-std::unique_ptr<Zygote> Zygote::build(const std::shared_ptr<Image>& image, pid_t viewPid) {
-  return std::make_unique<TemplateZygote>(image, viewPid);
+std::unique_ptr<Zygote> Zygote::build(const std::shared_ptr<Image>& image, const Pod& view) {
+  return std::make_unique<TemplateZygote>(image, view);
 }
 
 }  // namespace appshot

@@ -191,8 +191,8 @@ export const nodeLoad = { subject: 'appshot.node-load', body: NodeLoad } satisfi
 export const queues = {
   /** Put an idle instance to sleep: drain, snapshot, asleep. Job id `sleep-AID-EPOCH`. */
   sleep: { name: 'appshot-sleep', job: z.object({ app: AppName, aid: Aid, epoch: Epoch, because: z.string() }) },
-  /** Make the app's template from a running instance. Job id `template-APP-VERSION`. */
-  template: { name: 'appshot-template', job: z.object({ app: AppName, aid: Aid, because: z.string() }) },
+  /** Make the app's template from a running instance, in the place of `renews` where there is one. Job id `template-APP-VERSION`. */
+  template: { name: 'appshot-template', job: z.object({ app: AppName, aid: Aid, because: z.string(), renews: z.string().nullable().default(null) }) },
   /** Stop an instance for good. Job id `retire-AID`. */
   retire: { name: 'appshot-retire', job: z.object({ app: AppName, aid: Aid, because: z.string() }) },
   /** Compare what nodes have with what the registry says. Repeated. */

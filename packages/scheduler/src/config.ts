@@ -25,6 +25,11 @@ export const SchedulerConfig = z.strictObject({
   reconcileEveryMs: ms(2_000),
   /** How long a gateway's wake is worked on before it is answered with "try again". Below the 60 s that a gateway waits. */
   wakeWithinMs: ms(50_000),
+  /**
+   * How long an instance has to have been ready for what its program does once when it has started to be behind it; a template that was
+   * made of it before is made once more then. V8 collects garbage after eight quiet seconds; else each clone would (ADR 0120).
+   */
+  templateRestMs: ms(12_000),
   /** How long gateways get to finish the requests of an instance that goes for good. */
   retireDrainMs: ms(30_000),
   /** The same for one that goes to sleep because it is idle: it has none, or is not idle after all. */

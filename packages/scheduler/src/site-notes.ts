@@ -23,6 +23,8 @@ export interface SiteNotes {
   templateNotBefore: Millis;
   /** Times that no template could be made, one after the other. */
   templateFailures: number;
+  /** The template that was made of an instance before that had come to rest: to be made once more. */
+  templateOfUnrested: string | null;
   /** Times that it could not be started, one after the other, and until when it is not tried again. */
   startFailures: number;
   startNotBefore: Millis;
@@ -40,7 +42,7 @@ export class SiteMemory {
     if (notes === undefined) {
       notes = {
         observedSince: now, desired: [], lastGrownAt: null, growth: [], sleepNotBefore: 0, sleepFailures: 0, wakeMs: firstWakeMs, memoryBytes: 0,
-        templateImpossible: null, templateNotBefore: 0, templateFailures: 0, startFailures: 0, startNotBefore: 0, startError: null,
+        templateImpossible: null, templateNotBefore: 0, templateFailures: 0, templateOfUnrested: null, startFailures: 0, startNotBefore: 0, startError: null,
       };
       this.#notes.set(app, notes);
     }

@@ -24,10 +24,11 @@ export function jobHandlers(farm: Farm, repairs: FarmRepairs): JobHandlers {
       if (slept.kind === 'busy') farm.memory.of(app, farm.now()).sleepNotBefore = farm.now() + busyPauseMs;
     },
 
-    async template({ app: name, aid, because }) {
+    async template({ app: name, aid, because, renews }) {
       const [app, record] = await Promise.all([farm.registry.apps.get(name), farm.registry.instances.get(aid)]);
       if (app === undefined || record === undefined || record.state !== 'ready') return;
-      const made = await makeTemplate(farm, app, record, { because, again: false });
+      const again = renews !== null && app.template === renews;
+      const made = await makeTemplate(farm, app, record, { because, again, isWarm: again });
       // Tried again when the app is looked at after its pause, not by BullMQ.
       if (made.kind === 'failed') throw new UnrecoverableError(made.error.message);
     },

@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { agentCalls, type AppRecord, type AppSpec, type Endpoint, type InstanceRecord } from '@appshot/protocol';
+import { agentCalls, type AppRecord, type AppSpec, type Endpoint, type InstanceRecord, type Millis } from '@appshot/protocol';
 import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { pauseAfter } from '../site-notes.js';
@@ -14,13 +14,13 @@ export type Templated =
 const warmupWithinMs = 30_000;
 
 /** Warms a running instance up and saves it as what the app's clones are made from, without stopping it for longer than that takes. */
-export function makeTemplate(farm: Farm, app: AppRecord, record: InstanceRecord, wish: { because: string; again: boolean }): Promise<Templated> {
+export function makeTemplate(farm: Farm, app: AppRecord, record: InstanceRecord, wish: { because: string; again: boolean; isWarm?: boolean }): Promise<Templated> {
   return farm.underway.join(`template:${app.spec.name}`, async () => {
     const now = (await farm.registry.apps.get(app.spec.name)) ?? null;
     if (now === null || now.version !== app.version || record.version !== app.version) return { kind: 'overtaken' };
     if (now.template !== null && !wish.again) return { kind: 'had-one' };
     try {
-      const saved = await saveTemplate(farm, app.spec, record, wish.because);
+      const saved = await saveTemplate(farm, wish.isWarm === true ? unwarmed(app.spec) : app.spec, record, wish.because);
       if (!(await farm.registry.apps.setTemplate(app.spec.name, app.version, saved))) return { kind: 'overtaken' };
       await farm.view.refresh(app.spec.name);
       farm.memory.of(app.spec.name, farm.now()).templateFailures = 0;
@@ -38,13 +38,21 @@ export async function warmUp(spec: AppSpec, record: InstanceRecord): Promise<voi
   for (const path of spec.template.warmup) await visit(record.endpoint, spec.hosts[0] ?? spec.name, path);
 }
 
+/** Without the paths that warm it up: that has been done. */
+export const unwarmed = (spec: AppSpec): AppSpec => ({ ...spec, template: { ...spec.template, warmup: [] } });
+
+/** Whether what a program does once, some seconds after it was started, is behind it. */
+export const isRested = (farm: Farm, instance: InstanceRecord, now: Millis): boolean => now - instance.since >= farm.config.templateRestMs;
+
 /** Warms a running instance up and saves it; whose template that is, is the caller's to say. @returns the image */
 export async function saveTemplate(farm: Farm, spec: AppSpec, record: InstanceRecord, because: string): Promise<string> {
   const begunAt = performance.now();
+  const rested = isRested(farm, record, farm.now());
   await warmUp(spec, record);
   const warmupMs = performance.now() - begunAt;
   const done = await callAgent(farm, agentCalls(record.node).snapshot, { aid: record.aid, epoch: record.epoch, keepRunning: true });
   await farm.registry.images.put({ id: done.image, app: spec.name, aid: record.aid, node: record.node, bytes: done.bytes, createdAt: farm.now() });
+  farm.memory.of(spec.name, farm.now()).templateOfUnrested = rested ? null : done.image;
   farm.meters.operationSeconds.observe({ type: 'template' }, (performance.now() - begunAt) / 1000);
   farm.meters.stoppedSeconds.observe(done.stoppedMs / 1000);
   farm.events.ofInstance(record, { type: 'templated', because, phases: { warmup: warmupMs, ...done.phases }, facts: { image: done.image, bytes: done.bytes, stoppedMs: done.stoppedMs } });

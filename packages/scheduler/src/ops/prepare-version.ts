@@ -3,7 +3,7 @@ import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { beginClone, beginLaunch } from './begin-instance.js';
 import { bringUp } from './bring-up.js';
-import { saveTemplate, warmUp } from './make-template.js';
+import { saveTemplate, unwarmed, warmUp } from './make-template.js';
 import { retireInstance } from './retire-instance.js';
 
 /** A version that nobody is sent to yet: its first instance is ready, and its template made where it can be. */
@@ -73,7 +73,7 @@ async function templateOf(farm: Farm, spec: AppSpec, record: InstanceRecord): Pr
   if (after !== 'ready' && warmup.length === 0 && spec.ready.http === undefined) return null;
   await warmUp(spec, record);
   try {
-    return await saveTemplate(farm, { ...spec, template: { ...spec.template, warmup: [] } }, record, 'before its version is switched to');
+    return await saveTemplate(farm, unwarmed(spec), record, 'before its version is switched to');
   } catch (thrown) {
     const error = FarmError.from(thrown);
     // It serves all the same; the look at the app tries again, or notes that it cannot be.

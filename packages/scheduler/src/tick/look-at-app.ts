@@ -4,6 +4,7 @@ import type { JobDesk } from '../jobs/job-desk.js';
 import { deployLease } from '../ops/deploy-app.js';
 import { growApp } from '../ops/grow-app.js';
 import { makeRoom } from '../ops/make-room.js';
+import { isRested } from '../ops/make-template.js';
 import { plannedBytes } from '../ops/place-instance.js';
 import { decideIdle } from '../policy/decide-idle.js';
 import { decideScale, type GrowBecause, type HoldBecause, type ScaleDecision } from '../policy/decide-scale.js';
@@ -70,7 +71,7 @@ function stillWanted(farm: Farm, { record, instances, load, now }: Look, decided
 function held(farm: Farm, jobs: JobDesk, look: Look, because: HoldBecause): void {
   if (because === 'within-targets' || because === 'asleep') return;
   farm.meters.holds.inc({ type: because });
-  if (because === 'template-missing') requestTemplate(farm, jobs, look, 'more instances are needed');
+  if (because === 'template-missing') requestTemplate(farm, jobs, look, { because: 'more instances are needed' });
   if (because === 'no-room') makeRoomFor(farm, look.record);
 }
 
@@ -115,15 +116,18 @@ function sleepWhenIdle(farm: Farm, jobs: JobDesk, { record, instances, now }: Lo
 function templateWhenServed(farm: Farm, jobs: JobDesk, look: Look): void {
   const { record, load, now } = look;
   // Between requests, where it can wait: a clone need not inherit half a conversation.
-  if (load.inFlightNow > 0 || !wantsTemplate(farm, record, now)) return;
-  requestTemplate(farm, jobs, look, record.spec.template.after === 'ready' ? 'it is ready' : 'it has answered its first request');
+  if (load.inFlightNow > 0) return;
+  if (wantsTemplate(farm, record, now)) return requestTemplate(farm, jobs, look, { because: record.spec.template.after === 'ready' ? 'it is ready' : 'it has answered its first request' });
+  const { templateOfUnrested } = farm.memory.of(record.spec.name, now);
+  if (record.template !== null && record.template === templateOfUnrested) requestTemplate(farm, jobs, look, { because: 'it has come to rest', renews: record.template });
 }
 
-function requestTemplate(farm: Farm, jobs: JobDesk, { record, instances, now }: Look, because: string): void {
+/** @param renews the template that is made once more, of an instance that has come to rest */
+function requestTemplate(farm: Farm, jobs: JobDesk, { record, instances, now }: Look, { because, renews = null }: { because: string; renews?: string | null }): void {
   const notes = farm.memory.of(record.spec.name, now);
   if (notes.templateImpossible === record.version || now < notes.templateNotBefore) return;
-  const source = instances.find((one) => one.state === 'ready' && one.version === record.version);
-  if (source !== undefined) jobs.template({ app: record.spec.name, aid: source.aid, because }, record.version);
+  const source = instances.find((one) => one.state === 'ready' && one.version === record.version && (renews === null || isRested(farm, one, now)));
+  if (source !== undefined) jobs.template({ app: record.spec.name, aid: source.aid, because, renews }, record.version);
 }
 
 /** How long an instance of a version that was never put may stand before its deploy is taken for cut short, milliseconds. */

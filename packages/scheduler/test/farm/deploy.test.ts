@@ -90,3 +90,19 @@ test('the warm-up paths are visited before the template is made, and clones have
   t.deepEqual(visits.map(visitsOf), [3, 3, 3]);
   t.is(new Set(visits.map((visit) => visit.aid)).size, 3);
 });
+
+test('a template of a program that had just started is made once more, without warming up, when the program has come to rest', async (t) => {
+  const templateRestMs = 2_000;
+  const farm = await playFarm(t, { settings: { templateRestMs } });
+  await farm.api('POST', '/apps', appFile('shop', 'template: { after: ready, warmup: [/] }\nscale: { idleMs: never }'));
+  const [site] = await farm.settled('shop', ['ready']);
+  const rested = await waitUntil(async () => {
+    const image = (await farm.registry.apps.get('shop'))?.template ?? null;
+    const record = image === null ? undefined : await farm.registry.images.get(image);
+    return record !== undefined && record.createdAt - site!.since >= templateRestMs ? record : undefined;
+  }, { withinMs: 40_000, what: 'a template of the rested program' });
+  // Its own visit and the one that warmed it up.
+  t.is(visitsOf(await farm.gateway.visit('shop')), 2);
+  const made = await farm.events('templated');
+  t.is(made.at(-1)?.facts?.image, rested.id);
+});
