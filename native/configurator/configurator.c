@@ -1,5 +1,5 @@
 /*
- * The application configurator: preloaded into every program, does nothing until the program is cloned.
+ * The application configurator: preloaded into every program, does nothing until the program is cloned, but for heap_places.c.
  *
  * A clone starts as an exact copy, and so would the random numbers that it gives: session ids, keys, UUIDs. So before its first
  * thread goes on, the restorer lets it run this library's entry, as a signal handler would run: it sets the variables that are
