@@ -53,7 +53,10 @@ Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident,
   try {
     Stopwatch watch;
     std::optional<Unborn> unborn = resident->embryos.take();
-    if (!unborn) unborn = makeUnborn(keeper, *resident, aid, &watch);
+    if (!unborn) {
+      resident->embryos.stockUp(resident);
+      unborn = makeUnborn(keeper, *resident, aid, &watch);
+    }
     inherit(*instance, *unborn->instance);
     nameInstance(keeper, *instance);
     becomeItself(keeper, *instance, keeper.places.self(aid));

@@ -3,10 +3,12 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <utility>
 
 #include "core/pod/file_view.h"
-#include "core/sys/error.h"
+#include "core/sys/sys.h"
 #include "keeper/arrival.h"
 #include "core/image/model.h"
 #include "keeper/keeper.h"
@@ -56,7 +58,9 @@ std::optional<Unborn> Embryos::take() {
     Unborn unborn;
     {
       std::lock_guard lock(mutex_);
+      takenUs_ = monotonicUs();
       if (waiting_.empty()) return std::nullopt;
+      taken_.notify_all();
       unborn = std::move(waiting_.front());
       waiting_.pop_front();
     }
@@ -73,20 +77,53 @@ void Embryos::prepare(ResidentZygote& resident, size_t count) {
   for (;;) {
     {
       std::lock_guard lock(mutex_);
-      if (waiting_.size() >= count) return;
+      if (stockingUp_ || waiting_.size() >= count) return;
     }
-    try {
-      Unborn unborn = makeUnborn(keeper_, resident, "");
-      settleCgroups(*unborn.instance);
-      unborn.isSettled = true;
-      std::lock_guard lock(mutex_);
-      waiting_.push_back(std::move(unborn));
-    } catch (const Error& error) {
-      // All addresses are in use: those who need one go first.
-      if (error.code() != "no-address") std::fprintf(stderr, "make a clone of %s in advance: %s\n", resident.imageId.c_str(), error.what());
-      return;
-    }
+    if (!makeOne(resident, true)) return;
   }
+}
+
+bool Embryos::makeOne(ResidentZygote& resident, bool settles) {
+  try {
+    Unborn unborn = makeUnborn(keeper_, resident, "");
+    if (settles) settleCgroups(*unborn.instance);
+    unborn.isSettled = settles;
+    std::lock_guard lock(mutex_);
+    waiting_.push_back(std::move(unborn));
+    return true;
+  } catch (const Error& error) {
+    // All addresses are in use: those who need one go first.
+    if (error.code() != "no-address") std::fprintf(stderr, "make a clone of %s in advance: %s\n", resident.imageId.c_str(), error.what());
+    return false;
+  }
+}
+
+void Embryos::stockUp(const std::shared_ptr<ResidentZygote>& resident) {
+  if (needsName(*resident->image)) return;
+  {
+    std::lock_guard lock(mutex_);
+    if (std::exchange(stockingUp_, true)) return;
+  }
+  bool runs = keeper_.workers.run([resident] { resident->embryos.makeWhileWanted(*resident); });
+  std::lock_guard lock(mutex_);
+  if (!runs) stockingUp_ = false;
+}
+
+void Embryos::makeWhileWanted(ResidentZygote& resident) {
+  constexpr size_t kStock = 4;
+  constexpr double kForUs = 50'000;
+  std::unique_lock lock(mutex_);
+  for (double leftUs; (leftUs = takenUs_ + kForUs - monotonicUs()) > 0;) {
+    if (waiting_.size() >= kStock) {
+      taken_.wait_for(lock, std::chrono::microseconds(static_cast<long>(leftUs) + 1));
+      continue;
+    }
+    lock.unlock();
+    bool made = makeOne(resident, false);
+    lock.lock();
+    if (!made) break;
+  }
+  stockingUp_ = false;
 }
 
 void Embryos::retireOutdated(size_t knownPages) {

@@ -2,6 +2,7 @@
 // clone of the template only has to give one its name.
 #pragma once
 
+#include <condition_variable>
 #include <functional>
 #include <list>
 #include <memory>
@@ -34,6 +35,9 @@ class Embryos {
   ~Embryos() { release([](const Unborn&) { return true; }); }
 
   std::optional<Unborn> take();
+  // More are wanted than stood ready: makes them beside whoever waits for his, on another thread, until for a moment nobody has taken
+  // one. Not kept from it by others who are in a hurry: this is for those.
+  void stockUp(const std::shared_ptr<ResidentZygote>& resident);
   // Sees to it that there are `count`, and that they were made with what is known by now. Errors are nobody's: the next clone
   // tells them.
   void prepare(ResidentZygote& resident, size_t count);
@@ -42,11 +46,17 @@ class Embryos {
 
  private:
   void retireOutdated(size_t knownPages);
+  void makeWhileWanted(ResidentZygote& resident);
+  // False where none can be made now.
+  bool makeOne(ResidentZygote& resident, bool settles);
 
   Keeper& keeper_;
   std::mutex preparing_;
   std::mutex mutex_;
   std::list<Unborn> waiting_;
+  std::condition_variable taken_;
+  double takenUs_ = 0;                   // when one was last wanted
+  bool stockingUp_ = false;
 };
 
 }  // namespace appshot

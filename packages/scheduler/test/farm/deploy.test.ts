@@ -100,7 +100,7 @@ test('a template of a program that had just started is made once more, without w
     const image = (await farm.registry.apps.get('shop'))?.template ?? null;
     const record = image === null ? undefined : await farm.registry.images.get(image);
     return record !== undefined && record.createdAt - site!.since >= templateRestMs ? record : undefined;
-  }, { withinMs: 40_000, what: 'a template of the rested program' });
+  }, { what: 'a template of the rested program' });
   // Its own visit and the one that warmed it up.
   t.is(visitsOf(await farm.gateway.visit('shop')), 2);
   const made = await farm.events('templated');
