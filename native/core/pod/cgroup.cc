@@ -75,6 +75,8 @@ bool removeDirectory(const std::string& path) {
 }  // namespace
 
 void PodCgroup::limit(const CgroupLimits& limits) const {
+  std::lock_guard lock(shared_->mutex);
+  if (shared_->isRemoved) return;
   auto at = [&](const char* controller) {
     auto found = v1.find(controller);
     return found == v1.end() ? std::string() : found->second;
@@ -119,7 +121,7 @@ CgroupUsage PodCgroup::usage() const {
 }
 
 std::vector<pid_t> PodCgroup::pids() const {
-  std::lock_guard lock(*moving_);
+  std::lock_guard lock(shared_->mutex);
   return readPids();
 }
 
@@ -146,7 +148,8 @@ std::vector<UniqueFd> PodCgroup::openV1Procs() const {
 
 void PodCgroup::moveIntoV1() const {
   if (v1.empty() || v2.empty()) return;
-  std::lock_guard lock(*moving_);
+  std::lock_guard lock(shared_->mutex);
+  if (shared_->isRemoved) return;
   auto procs = openV1Procs();
   std::set<pid_t> moved;
   // A child that a process forked before it was moved is still elsewhere: until there is nobody new.
@@ -172,6 +175,8 @@ void PodCgroup::kill() const {
 }
 
 bool PodCgroup::remove() const {
+  std::lock_guard lock(shared_->mutex);
+  shared_->isRemoved = true;
   bool gone = v2.empty() || removeDirectory(v2);
   // Controllers that are mounted together (cpu,cpuacct) share a directory.
   std::set<std::string> directories;

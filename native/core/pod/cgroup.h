@@ -32,6 +32,7 @@ struct PodCgroup {
   std::map<std::string, std::string> v1;       // controller -> directory; only memory, pids, cpu and cpuacct. Beside v2, those of pids
                                                // and cpu are made where there is a limit, and that of cpuacct never
 
+  // Does nothing once remove() was called: the directories may be another pod's by then. So does moveIntoV1().
   void limit(const CgroupLimits& limits) const;
   CgroupUsage usage() const;
   // cgroup.procs of every v1 directory, open for writing: who writes "0" to each has joined, and its children with it.
@@ -51,7 +52,11 @@ struct PodCgroup {
  private:
   std::vector<pid_t> readPids() const;
 
-  std::shared_ptr<std::mutex> moving_ = std::make_shared<std::mutex>();  // shared by the copies of one pod's
+  struct Shared {
+    std::mutex mutex;  // of who changes what is there
+    bool isRemoved = false;
+  };
+  std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();  // by the copies of one pod's
 };
 
 // Where the cgroups of one owner are made.

@@ -37,7 +37,7 @@ namespace {
 constexpr int kStopWithinMs = 10'000;
 // A template is taken only where the first threads wait: how long they may be stopped for coming there, and be tried again.
 constexpr double kRestAtOnceUs = 20e3;
-constexpr double kRestWithinUs = 10e6;
+constexpr double kRestWithinUs = 10e6, kRestForSleepUs = 5e3;
 constexpr double kAcceptWithinUs = 3e5;
 
 class PhaseClock {
@@ -128,10 +128,12 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
 
   double stoppedAt = 0;
   std::optional<StoppedTree> tree;
-  // A clone's first threads start with a call into their libraries, so a template is taken when they wait.
+  // A clone's first threads start with a call into their libraries, so a template is taken when they wait. What goes to sleep had better
+  // wait, too: then it can be cloned, and be told of variables that have changed when it wakes.
   for (double deadlineUs = monotonicUs() + kRestWithinUs;;) {
     stoppedAt = monotonicUs();
     tree.emplace(pod, kStopWithinMs);
+    if (!request.keepRunning) tree->tryToRest(kRestForSleepUs);
     if (!request.keepRunning || tree->comeToRest(kRestAtOnceUs)) break;
     tree.reset();
     if (monotonicUs() > deadlineUs) throw Error("unsupported-state", "the instance is busy: its processes did not come to rest within 10 s; make the template later");

@@ -119,6 +119,15 @@ bool StoppedTree::comeToRest(double withinUs) {
   });
 }
 
+void StoppedTree::tryToRest(double withinUs) {
+  double deadlineUs = monotonicUs() + withinUs;
+  for (StoppedProcess& process : processes_) {
+    if (process.zombie) continue;
+    Tracee& first = process.threads.front();
+    if (first.stopSignal() == 0 && !waitsInKernel(first.registers())) first.runToWait(deadlineUs);
+  }
+}
+
 void StoppedTree::putBack() {
   for (StoppedProcess& process : processes_)
     for (Tracee& thread : process.threads) thread.putBack();

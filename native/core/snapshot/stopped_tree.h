@@ -33,6 +33,8 @@ class StoppedTree {
   // busy is let run until it comes there. False when one did not in time; all are stopped in either case. Throws Error
   // `unsupported-state` where one has been stopped by a signal before it came there.
   bool comeToRest(double withinUs);
+  // The same where that is as well, but not needed: whoever does not come there in time stays where it is.
+  void tryToRest(double withinUs);
   // All threads are again what they were, and stay stopped: should we die now, they run on.
   void putBack();
   // Ends every process. A traced process that was killed stays, and its pid namespace with it, until its tracer has taken notice of
