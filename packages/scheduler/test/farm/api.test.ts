@@ -20,6 +20,8 @@ test('every verb and view answers as documented', async (t) => {
   t.is((await farm.api('GET', `/logs/${aid}`)).body, `hello from ${aid}\n`);
   t.regex((await farm.api('GET', '/logs/shop')).body, new RegExp(`^${aid} hello from ${aid}\n`));
   t.like(await farm.api('POST', '/move', { aid, to: 'n2' }), { status: 501, body: { code: 'not-on-one-machine' } });
+  // The view follows the feed of changes.
+  await waitUntil(async () => (await farm.api('GET', '/top')).body.apps[0].states.ready === 2, { what: 'both instances in the view' });
   t.like((await farm.api('GET', '/top')).body.apps[0], { app: 'shop', states: { ready: 2 } });
   t.is((await farm.api('POST', '/sleep', { target: aid })).body[0].aid, aid);
   t.is((await farm.api('POST', '/wake', { target: aid })).body[0].aid, aid);
