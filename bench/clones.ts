@@ -17,6 +17,8 @@ const rounds = 30;
 const settleMs = 120;
 /** As in a farm, whose templates are of programs that have come to rest (ADR 0120). */
 const restMs = 12_000;
+/** As with `template: { exercise: [/] }` in an app file: what a program compiles by being used is in its template (ADR 0190). */
+const exercise = 2_000;
 const live = 300, burst = 500;
 /** As an agent has them: network slots made in advance, and addresses enough for all. */
 const podsReady = 8;
@@ -147,7 +149,7 @@ async function withTemplate(site: CloneSite, work: (engine: Engine, dir: string,
     const running = await engine.launch({
       aid: 'site', command: site.command, cwd: site.cwd, env: site.env, volumes: [], port: 3000, readyWithinMs: 30_000,
     });
-    await firstReply(endpointOf(running));
+    for (let request = 0; request < exercise; request += 1) await firstReply(endpointOf(running));
     await pause(restMs);
     await engine.snapshot('site', { keepRunning: true, image: 'template' });
     await engine.warm('template', true);

@@ -5,7 +5,6 @@ import type { Engine, Running } from '../packages/node-agent/dist/engine/engine.
 import { openEngine } from '../packages/node-agent/dist/engine/open-engine.js';
 import { heaps, largeHeap, siteDirectory, startFresh, type Heap } from './support/counter-site.js';
 import { firstReply } from './support/first-reply.js';
-import { privateMemory } from './support/private-memory.js';
 import { Measurements, type Row } from './support/rows.js';
 import { WarmClient } from './support/warm-client.js';
 
@@ -15,7 +14,7 @@ const largeRounds = 8;
 const settleMs = 100;
 
 /**
- * What the engine does, beside the same site's own cold start; everything in turn in each round. No gateway in between.
+ * Sleeping and waking in the engine, beside the same site's own cold start; everything in turn in each round. No gateway in between.
  * @param only measures those with this in their names
  */
 export async function engine(only = ''): Promise<Row[]> {
@@ -32,14 +31,9 @@ async function measureSite({ site, rounds }: { site: Heap; rounds: number }, mea
   const keeper = await openEngine({ dir });
   const client = await new WarmClient().start();
   try {
-    const running = await launch(keeper, site);
-    await firstReply(endpointOf(running));
-    await keeper.snapshot('site', { keepRunning: true, image: 'template' });
-    await keeper.warm('template', true);
+    await firstReply(endpointOf(await launch(keeper, site)));
     for (let round = 0; round < rounds; round += 1) {
       await measureColdStart(site, measurements);
-      await client.warm();
-      await measureClone({ keeper, site, aid: `clone-${round}` }, measurements);
       await measureSleepAndWake({ keeper, site, client }, measurements);
     }
   } finally {
@@ -66,20 +60,7 @@ async function measureColdStart(site: Heap, measurements: Measurements): Promise
   const startedAt = performance.now();
   const fresh = await startFresh(site);
   measurements.add({ case: site.name, metric: 'cold start, spawn to first 200', unit: 'ms' }, performance.now() - startedAt);
-  measurements.add({ case: site.name, metric: 'private memory, fresh process', unit: 'MB' }, await privateMemory(fresh.pid) / 1e6);
   await fresh.end();
-}
-
-async function measureClone({ keeper, site: { name }, aid }: { keeper: Engine; site: Heap; aid: string }, measurements: Measurements): Promise<void> {
-  const startedAt = performance.now();
-  const [clone] = await keeper.clone('template', [aid]);
-  if (clone === undefined) throw new Error('the engine made no clone');
-  await firstReply(endpointOf(clone));
-  measurements.add({ case: name, metric: 'clone to first reply', unit: 'ms' }, performance.now() - startedAt);
-  for (const [phase, took] of Object.entries(clone.phases)) measurements.add({ case: name, metric: `clone: ${phase}`, unit: 'ms' }, took);
-  measurements.add({ case: name, metric: 'private memory, idle clone', unit: 'MB' }, await privateMemory(clone.pid) / 1e6);
-  await keeper.stop(aid);
-  await pause(settleMs);
 }
 
 async function measureSleepAndWake({ keeper, site: { name }, client }: { keeper: Engine; site: Heap; client: WarmClient }, measurements: Measurements): Promise<void> {

@@ -15,6 +15,7 @@ const fixtures = fileURLToPath(new URL('../../packages/node-agent/test/engine/fi
 export const cloneSites: readonly CloneSite[] = [
   { name: 'node', command: [process.execPath, 'server.js'], cwd: siteDirectory, env: { PORT: '3000' } },
   { name: 'node + 50 MB', command: [process.execPath, 'server.js'], cwd: siteDirectory, env: { PORT: '3000', BALLAST_MB: '34' } },
+  { name: 'node + 400 MB', command: [process.execPath, 'server.js'], cwd: siteDirectory, env: { PORT: '3000', BALLAST_MB: '205' } },
   { name: 'python', command: ['/usr/bin/python3', 'server.py'], cwd: `${examples}/python-guestbook`, env: { PORT: '3000' } },
   { name: 'nginx', command: ['/usr/sbin/nginx', '-p', '.', '-c', 'nginx.conf'], cwd: fixtures, env: {} },
 ];

@@ -45,8 +45,8 @@ export class Farm {
   async up(...more: readonly string[]): Promise<void> {
     const [http, api] = [await freePort(), await freePort()];
     Object.assign(this, { said: '', http, api: `http://127.0.0.1:${api}` });
-    // Not in the midst of what a test looks at: packages/scheduler/test shows that templates are made once more.
-    const rest = ['--set', 'scheduler.templateRestMs=3600000'];
+    // Not in the midst of what a test looks at: packages/scheduler/test shows that programs are exercised and templates made once more.
+    const rest = ['--set', 'scheduler.templateRestMs=3600000', '--set', 'scheduler.exerciseRequests=0'];
     const command = [process.execPath, programs.appshot, 'up', '--dir', this.dir, '--http', `127.0.0.1:${http}`, '--api', `127.0.0.1:${api}`, ...rest, ...more];
     // A test process that is killed takes its farm with it: told by the kernel, it ends as after Ctrl-C.
     const child = spawn('setpriv', ['--pdeathsig', 'TERM', '--', ...command], { stdio: ['ignore', 'pipe', 'pipe'] });

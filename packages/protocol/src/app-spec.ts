@@ -72,6 +72,8 @@ export const AppSpec = z.strictObject({
     after: z.enum(['ready', 'first-request']).default('first-request'),
     /** Paths requested once before the template is made. */
     warmup: z.array(z.string().startsWith('/')).default([]),
+    /** Paths requested over and over when it has been launched, for a second at most; `ready.http` where there is one and this is not said. */
+    exercise: z.array(z.string().startsWith('/')).optional(),
   }).prefault({}),
   /** What clones share and what each gets of its own: docs/rules.md. */
   rules: z.string().default(''),

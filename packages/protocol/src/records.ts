@@ -146,7 +146,7 @@ export type BlockedPort = z.infer<typeof BlockedPort>;
 export const FarmEvent = z.object({
   at: Millis,
   type: z.enum([
-    'deployed', 'removed', 'launched', 'woken', 'slept', 'cloned', 'parked', 'unparked', 'templated', 'retired', 'stopped',
+    'deployed', 'removed', 'launched', 'exercised', 'woken', 'slept', 'cloned', 'parked', 'unparked', 'templated', 'retired', 'stopped',
     'shifted', 'rolled-back', 'drain-cancelled', 'failed', 'refused', 'adopted', 'lost', 'role-started', 'role-died',
     'port-blocked', 'port-opened',
   ]),

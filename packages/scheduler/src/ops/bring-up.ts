@@ -4,6 +4,7 @@ import type { Farm } from '../farm.js';
 import { pauseAfter, withWake } from '../site-notes.js';
 import { advance } from './advance.js';
 import { callAgent } from './call-agent.js';
+import { exercise } from './exercise.js';
 import { finishStop } from './retire-instance.js';
 import { specOf } from './version-of.js';
 
@@ -40,7 +41,10 @@ export function bringUp(farm: Farm, record: InstanceRecord, wish: BringUpWish): 
     const decide = calledAt - (wish.askedAt ?? calledAt);
     try {
       const started = await callToStart(farm, record, { ...wish, decideMs: decide });
-      return await becameReady(farm, record, { started, how, because: wish.because, decide, calledAt, parked: wish.parked === true });
+      const brought = await becameReady(farm, record, { started, how, because: wish.because, decide, calledAt, parked: wish.parked === true });
+      // Not waited for: it serves already.
+      if (brought.kind === 'up' && how === 'launch') void exercise(farm, wish.spec ?? (await specOf(farm, record)), brought.record);
+      return brought;
     } catch (thrown) {
       return await couldNotStart(farm, record, { how, error: FarmError.from(thrown) });
     }

@@ -3,6 +3,7 @@ import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { beginClone, beginLaunch } from './begin-instance.js';
 import { bringUp } from './bring-up.js';
+import { exercise } from './exercise.js';
 import { saveTemplate, unwarmed, warmUp } from './make-template.js';
 import { retireInstance } from './retire-instance.js';
 
@@ -72,6 +73,7 @@ async function templateOf(farm: Farm, spec: AppSpec, record: InstanceRecord): Pr
   const { after, warmup } = spec.template;
   if (after !== 'ready' && warmup.length === 0 && spec.ready.http === undefined) return null;
   await warmUp(spec, record);
+  await exercise(farm, spec, record);
   try {
     return await saveTemplate(farm, unwarmed(spec), record, 'before its version is switched to');
   } catch (thrown) {

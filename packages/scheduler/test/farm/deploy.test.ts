@@ -106,3 +106,17 @@ test('a template of a program that had just started is made once more, without w
   const made = await farm.events('templated');
   t.is(made.at(-1)?.facts?.image, rested.id);
 });
+
+test('a program that has been launched is exercised before the template of its next version is made, and its clones have it behind them', async (t) => {
+  const farm = await playFarm(t, { settings: { exerciseRequests: 40, exerciseForMs: 60_000 } });
+  const file = (color: string): string => appFile('shop', `env: { COLOR: ${color} }\ntemplate: { after: ready, exercise: [/] }\nscale: { idleMs: never }`);
+  await farm.api('POST', '/apps', file('blue'));
+  t.is((await farm.waitForEvent('exercised')).facts?.['requests'], 40);
+  await farm.api('POST', '/apps', file('green'));
+  const { template } = (await farm.registry.apps.get('shop'))!;
+  t.true((await farm.events('templated')).some((made) => made.facts?.['image'] === template));
+  t.is((await farm.api('POST', '/clone', { app: 'shop', count: 1 })).body.length, 1);
+  await waitUntil(() => farm.gateway.routes.get('shop')?.instances.filter((one) => one.state === 'ready').length === 2);
+  const visits = await Promise.all(Array.from({ length: 2 }, () => farm.gateway.visit('shop', '/?ms=100')));
+  t.deepEqual(visits.map(visitsOf), [41, 41]);
+});
