@@ -3,6 +3,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { formatRows } from './lib/bench-table.mjs';
+import { openRunFolder, removeRun } from './lib/leftovers.mjs';
 import { paths } from './lib/paths.mjs';
 import { orSayWhy, setup } from './setup.mjs';
 import { SetupProblem } from './lib/run-command.mjs';
@@ -31,15 +32,25 @@ async function runBench() {
   await setup({ bench: true });
   const cases = (await loadCases()).filter(({ name }) => isChosen(name, positionals));
   if (cases.length === 0) throw new SetupProblem(`no benchmark case is named ${positionals.join(', ')}: see bench/`);
+  const folder = await openRunFolder();
+  process.env.TMPDIR = folder;
+  try {
+    await measure(cases, values);
+  } finally {
+    await removeRun(folder);
+  }
+}
+
+async function measure(cases, { only, json }) {
   const all = [];
   for (const { name, run } of cases) {
     process.stderr.write(`bench: ${name}\n`);
-    const rows = await run(values.only);
-    if (rows.length === 0) throw new SetupProblem(`${name} measures nothing that is named ${values.only}`);
+    const rows = await run(only);
+    if (rows.length === 0) throw new SetupProblem(`${name} measures nothing that is named ${only}`);
     all.push(...rows);
-    if (values.json) for (const row of rows) console.log(JSON.stringify(row));
+    if (json) for (const row of rows) console.log(JSON.stringify(row));
   }
-  if (!values.json) console.log(formatRows(all));
+  if (!json) console.log(formatRows(all));
 }
 
 process.chdir(paths.root);

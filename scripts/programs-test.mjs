@@ -1,14 +1,12 @@
 import path from 'node:path';
-import { mkdir, rm } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { cleanLeftovers, runFolder } from './lib/leftovers.mjs';
+import { openRunFolder, removeRun } from './lib/leftovers.mjs';
 import { paths } from './lib/paths.mjs';
 import { SetupProblem } from './lib/run-command.mjs';
 import { ensureSystemPackages } from './lib/system-packages.mjs';
 import { orSayWhy, setup } from './setup.mjs';
 
-// This file's name ends as that of scripts/test.mjs does: by it, test runs tell folders of runs that are alive (lib/leftovers.mjs).
 const say = (line) => process.stderr.write(`${line}\n`);
 
 function choose(programs, names) {
@@ -30,9 +28,7 @@ async function main() {
   const { formatOutcomes, programs, runPrograms } = await import(pathToFileURL(path.join(paths.root, 'packages/node-agent/test/programs/run.ts')).href);
   const chosen = choose(programs, positionals);
   await ensureSystemPackages(['packages-programs.txt'], (line) => say(`setup: ${line}`), chosen.flatMap((program) => program.packages));
-  await cleanLeftovers();
-  const folder = runFolder(process.pid);
-  await mkdir(folder, { recursive: true, mode: 0o711 });
+  const folder = await openRunFolder();
   process.env.TMPDIR = folder;
   try {
     const outcomes = await runPrograms(chosen, (outcome) => {
@@ -42,8 +38,7 @@ async function main() {
     if (!values.json) console.log(formatOutcomes(outcomes));
     if (outcomes.some(({ failed }) => failed !== '')) process.exitCode = 1;
   } finally {
-    await cleanLeftovers(process.pid);
-    await rm(folder, { recursive: true, force: true });
+    await removeRun(folder);
   }
 }
 

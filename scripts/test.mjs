@@ -1,7 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { summaryOf } from './lib/failures.mjs';
-import { cleanLeftovers, runFolder } from './lib/leftovers.mjs';
+import { leftIn, openRunFolder, removeRun } from './lib/leftovers.mjs';
 import { paths } from './lib/paths.mjs';
 import { SetupProblem } from './lib/run-command.mjs';
 import { runAva, runCtest, runFuzz, runLint } from './lib/test-runners.mjs';
@@ -11,17 +10,13 @@ import { orSayWhy, setup } from './setup.mjs';
 async function runTests() {
   await setup({ test: true });
   if (process.getuid?.() !== 0) throw new SetupProblem('the tests start real farms, which needs root: run "sudo npm test"');
-  await cleanLeftovers();
-  const folder = runFolder(process.pid);
-  await mkdir(folder, { recursive: true, mode: 0o711 });
-  // Every temporary folder of every test lands below it, and every process of theirs can be told by it.
-  const env = { TMPDIR: folder, FORCE_COLOR: '0' };
+  const folder = await openRunFolder();
   const results = [];
   try {
-    for (const run of [runLint, runCtest, runFuzz, runAva]) results.push(await run(env));
+    for (const run of [runLint, runCtest, runFuzz, runAva]) results.push(await run({ TMPDIR: folder, FORCE_COLOR: '0' }));
+    for (const left of leftIn(folder)) console.log(`# left behind by a test: ${left}`);
   } finally {
-    await cleanLeftovers(process.pid);
-    await rm(folder, { recursive: true, force: true });
+    await removeRun(folder);
   }
   const failures = results.flatMap((one) => one.failures);
   if (failures.length > 0) process.exitCode = 1;

@@ -1,3 +1,4 @@
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -5,16 +6,58 @@ import { cleanEnginesBelow } from './engine-leftovers.mjs';
 import { runCommand } from './run-command.mjs';
 
 const parent = '/tmp';
-const prefix = 'appshot-test-run-';
+const prefix = 'appshot-run-';
 
-/** The folder below which everything that the test run of this pid makes is kept. */
-export const runFolder = (pid) => path.join(parent, `${prefix}${pid}`);
+/** When this process started, in clock ticks since boot: tells it from a later one that got its pid. Undefined where there is none. */
+function startOf(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name, in parentheses, may hold spaces and parentheses itself.
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]).toString(36);
+  } catch {
+    return undefined;
+  }
+}
 
-const isAlive = async (pid) => (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).includes('test.mjs');
+/** Whether the run that made this folder still goes on. */
+function isOwned(name) {
+  const [, pid, start] = /^(\d+)-([0-9a-z]+)$/.exec(name.slice(prefix.length)) ?? [];
+  return pid !== undefined && startOf(pid) === start;
+}
 
-const mentions = (text, folder) => new RegExp(`${folder}(?![0-9])`).test(text);
+/** Removes what runs left that were killed. */
+export async function removeDeadRuns() {
+  for (const name of (await readdir(parent)).filter((one) => one.startsWith(prefix) && !isOwned(one))) await removeRun(path.join(parent, name));
+}
 
-/** Processes that belong to a test run: its folder stands in their environment or command line. */
+/**
+ * The folder below which everything lies that this process and those it starts make in temporary places, once they have it as `TMPDIR`:
+ * files are found there, and processes and engines by it. What killed runs left goes first.
+ */
+export async function openRunFolder() {
+  await removeDeadRuns();
+  const folder = path.join(parent, `${prefix}${process.pid}-${startOf(process.pid)}`);
+  // Instances, which have users of their own, have their files below it.
+  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  return folder;
+}
+
+/** Names of what tests have left in it. What tsx keeps there is none of theirs. */
+export function leftIn(folder) {
+  rmSync(path.join(folder, `tsx-${process.getuid?.() ?? 0}`), { recursive: true, force: true });
+  return readdirSync(folder);
+}
+
+/** For the last moment of a process: removes the folder if it is empty, and leaves it to the next run otherwise. @returns what is in it */
+export function closeRunFolder(folder) {
+  const left = leftIn(folder);
+  if (left.length === 0) rmdirSync(folder);
+  return left;
+}
+
+const mentions = (text, folder) => new RegExp(`${folder}(?![0-9a-z])`).test(text);
+
+/** Processes that belong to a run: its folder stands in their environment or command line. */
 async function processesOf(folder) {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => pid !== process.pid);
   const belongs = await Promise.all(pids.map(async (pid) => {
@@ -42,15 +85,11 @@ async function unmountBelow(folder) {
   }
 }
 
-/** Ends and removes what the test run of this pid left behind, or, without one, what all dead runs did. */
-export async function cleanLeftovers(ofPid) {
-  const runs = (await readdir(parent)).filter((name) => name.startsWith(prefix)).map((name) => Number(name.slice(prefix.length)));
-  for (const pid of runs) {
-    if (ofPid === undefined ? await isAlive(pid) : pid !== ofPid) continue;
-    const folder = runFolder(pid);
-    await endProcesses(folder);
-    await cleanEnginesBelow(folder);
-    await unmountBelow(folder);
-    await rm(folder, { recursive: true, force: true });
-  }
+/** Ends and removes everything that belongs to the run of this folder: processes, what engines have in the kernel, mounts, files. */
+export async function removeRun(folder) {
+  await endProcesses(folder);
+  await cleanEnginesBelow(folder);
+  await unmountBelow(folder);
+  // Two runs that begin together remove the same folders.
+  await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }

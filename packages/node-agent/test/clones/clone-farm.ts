@@ -22,21 +22,18 @@ export interface CloneFarm {
 /** An engine of the test's own, with the programs of fixtures/ in its site; leaves nothing behind. */
 export async function cloneFarm(t: ExecutionContext): Promise<CloneFarm> {
   const top = await realpath(await mkdtemp(path.join(os.tmpdir(), 'appshot-clones-')));
+  t.teardown(() => rm(top, { recursive: true, force: true }));
   const [dir, site] = [path.join(top, 'engine'), path.join(top, 'site')];
   await cp(fixtures, site, { recursive: true });
   const compile = (out: string, ...more: string[]) => run('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', path.join(site, out), path.join(site, 'twin.c'), ...more, '-lrt']);
   await Promise.all([compile('twin'), compile('twin-static', '-static')]);
   const engine = await openEngine({ dir });
   t.teardown(async () => {
-    try {
-      const { running, images } = await engine.list();
-      for (const { aid } of running) await engine.stop(aid);
-      for (const { id } of images) await engine.removeImage(id);
-      await engine.close();
-      await awaitNothingLeft(dir);
-    } finally {
-      await rm(top, { recursive: true, force: true });
-    }
+    const { running, images } = await engine.list();
+    for (const { aid } of running) await engine.stop(aid);
+    for (const { id } of images) await engine.removeImage(id);
+    await engine.close();
+    await awaitNothingLeft(dir);
   });
   const launch: CloneFarm['launch'] = (aid, command, { rules = '', ...more } = {}) => {
     const parsed = parseRules(rules);

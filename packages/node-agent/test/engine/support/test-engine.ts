@@ -32,19 +32,16 @@ export interface TestEngine {
 /** An engine of the test's own; when the test is over, everything is stopped and nothing may be left. */
 export async function testEngine(t: ExecutionContext): Promise<TestEngine> {
   const top = await realpath(await mkdtemp(path.join(os.tmpdir(), 'engine-test-')));
-  const dir = path.join(top, 'engine');
-  const site = path.join(top, 'site');
+  // Also when nothing starts: teardowns run from the last to the first.
+  t.teardown(() => rm(top, { recursive: true, force: true }));
+  const [dir, site] = [path.join(top, 'engine'), path.join(top, 'site')];
   await cp(fixtures, site, { recursive: true });
   await run('cc', ['-O1', '-o', path.join(site, 'counter'), path.join(site, 'counter.c')]);
   const engine = await openEngine({ dir });
   t.teardown(async () => {
-    try {
-      await removeEverything(await openEngine({ dir }));
-      await engine.close();
-      await awaitNothingLeft(dir);
-    } finally {
-      await rm(top, { recursive: true, force: true });
-    }
+    await removeEverything(await openEngine({ dir }));
+    await engine.close();
+    await awaitNothingLeft(dir);
   });
   const launch = (aid: string, program: ProgramName, more: Partial<LaunchSpec> = {}): Promise<Running> =>
     engine.launch({ aid, command: programs[program], cwd: site, env: {}, volumes: [], port: 3000, readyWithinMs: patienceMs, ...more });

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { Socket } from 'node:net';
 import path from 'node:path';
@@ -12,7 +12,6 @@ import type { Registry } from '@appshot/registry';
 import { FarmError, type Bus, type Subscription } from '@appshot/runtime';
 
 const site = fileURLToPath(new URL('site.mjs', import.meta.url));
-const agentDir = await mkdtemp(path.join(tmpdir(), 'appshot-played-'));
 process.once('exit', () => { for (const child of children) child.kill('SIGKILL'); });
 const children = new Set<ChildProcess>();
 
@@ -25,7 +24,8 @@ interface Target { readonly aid: string; readonly epoch: number }
  */
 export class PlayedAgent {
   readonly node: string;
-  readonly images: string;
+  /** A folder of its own, from its first start on. */
+  images = '';
   /** Every call in order, as `verb AID`. */
   readonly calls: string[] = [];
   readonly running = new Map<string, Process>();
@@ -52,13 +52,12 @@ export class PlayedAgent {
 
   constructor(node: string, bus: Bus, registry: Registry) {
     this.node = node;
-    this.images = path.join(agentDir, `${node}-${Math.random().toString(36).slice(2)}`);
     this.#bus = bus;
     this.#registry = registry;
   }
 
   async start(): Promise<void> {
-    await mkdir(this.images, { recursive: true });
+    this.images ||= await mkdtemp(path.join(tmpdir(), 'appshot-played-'));
     const calls = agentCalls(this.node);
     this.#served = await Promise.all([
       this.#bus.serve(calls.launch, (request) => this.#once('launch', request, () => this.#start(request, 0))),
@@ -107,6 +106,7 @@ export class PlayedAgent {
   async close(): Promise<void> {
     await this.die();
     for (const aid of [...this.running.keys()]) await this.#kill(aid);
+    await rm(this.images, { recursive: true, force: true });
   }
 
   /** An instance ends by itself. */
