@@ -27,10 +27,10 @@ std::string identityOf(const std::string& path) {
          std::to_string(st.st_mtim.tv_sec) + "." + std::to_string(st.st_mtim.tv_nsec);
 }
 
-// Pages that a delta shares count for the image that had them first, and for the last one when that is gone.
-uint64_t bytesOfBase(const std::string& directory) {
+// What a page file takes that no other image has any more. (A delta's begins with a hole.)
+uint64_t bytesIfLast(const std::string& path) {
   struct stat st {};
-  bool isLast = ::stat((directory + "/base.bin").c_str(), &st) == 0 && st.st_nlink == 1;
+  bool isLast = ::stat(path.c_str(), &st) == 0 && st.st_nlink == 1;
   return isLast ? std::min<uint64_t>(st.st_size, st.st_blocks * 512) : 0;
 }
 
@@ -52,8 +52,12 @@ std::vector<std::string> imagesIn(const Places& places) {
 ImageNote noteOfImage(const Places& places, const std::string& id) {
   try {
     Json json = Json::parse(readFile(places.image(id) + "/keeper.json"));
-    uint64_t own = json.at("bytes").get<uint64_t>();
-    return {json.at("layers").get<std::vector<std::string>>(), own + bytesOfBase(places.image(id)), json.at("token").get<std::string>()};
+    ImageNote note{json.at("layers").get<std::vector<std::string>>(), json.at("bytes").get<uint64_t>(), json.at("pageBytes").get<uint64_t>(),
+                   json.at("token").get<std::string>()};
+    // Pages count for the image that had them first, and for the last one when that is gone.
+    note.bytes += bytesIfLast(places.image(id) + "/base.bin");
+    note.bytes += std::max(bytesIfLast(places.image(id) + "/pages.bin"), note.pageBytes) - note.pageBytes;
+    return note;
   } catch (const std::exception&) {
     return {};
   }
@@ -67,18 +71,8 @@ bool hasImageOfToken(const Places& places, const std::string& token) {
   return false;
 }
 
-uint64_t ownBytesOfImage(const std::string& directory) {
-  uint64_t bytes = 0;
-  for (const auto& name : listDirectory(directory)) {
-    struct stat status {};
-    // As far as it is written: pages.bin of a delta begins with a hole.
-    if (name != "base.bin" && ::stat((directory + "/" + name).c_str(), &status) == 0) bytes += std::min<uint64_t>(status.st_size, status.st_blocks * 512);
-  }
-  return bytes;
-}
-
 void writeNote(const std::string& directory, const ImageNote& note) {
-  replaceFile(directory + "/keeper.json", Json{{"layers", note.layers}, {"bytes", note.bytes}, {"token", note.token}}.dump(), true);
+  replaceFile(directory + "/keeper.json", Json{{"layers", note.layers}, {"bytes", note.bytes}, {"pageBytes", note.pageBytes}, {"token", note.token}}.dump(), true);
   syncDirectory(directory);
 }
 

@@ -17,7 +17,8 @@ namespace appshot {
 
 struct ImageNote {
   std::vector<std::string> layers;       // uppermost first
-  uint64_t bytes = 0;                    // on disk; a base that another image has too is not counted
+  uint64_t bytes = 0;                    // on disk; of pages that another image has too, only what was written for this one
+  uint64_t pageBytes = 0;                // of that, in pages.bin
   std::string token;
 };
 
@@ -27,8 +28,6 @@ std::vector<std::string> imagesIn(const Places& places);
 ImageNote noteOfImage(const Places& places, const std::string& id);
 bool hasImageOfToken(const Places& places, const std::string& token);
 
-// What the files of an image take on disk, a base that is shared not counted.
-uint64_t ownBytesOfImage(const std::string& directory);
 // Writes the note into an image that is not in its place yet.
 void writeNote(const std::string& directory, const ImageNote& note);
 // Puts a whole image into its place at once, durably. What was there before ends at `directory`.

@@ -116,12 +116,13 @@ class Undertaking {
     for (const ViewBind& bind : spec.binds) request.surroundings.volumes.push_back(bind.at);
     if (!instance_->image.empty() && keeper_.hasImage(instance_->image)) request.wokenFrom = keeper_.places.image(instance_->image);
     request.compress = wish_.compress.empty() ? instance_->spec.compress && !wish_.keepRunning : isZstd(wish_.compress);
-    request.base = earlierImage();
+    request.earlier = earlierImage();
+    request.earlierIsOwn = request.earlier && isOwn(*request.earlier);
     request.keepOutside = instance_->spec.connections != Connections::kReset;
     request.silence = [this](bool silent) { keeper_.network.silencePod(instance_->pod->number, instance_->pod->farmIp, silent); };
     request.cancel = &instance_->cancelSnapshot;
-    SnapshotResult result = takeSnapshot(request, [this] { whileStopped(); }, [this] { beforeEnd(); });
-    if (!result.cancelled && wish_.keepRunning) publish("");
+    SnapshotResult result = takeSnapshot(request, [this] { whileStopped(); }, [this](const SnapshotResult& saved) { beforeEnd(saved); });
+    if (!result.cancelled && wish_.keepRunning) publish(result, "");
     double holdForUs = instance_->spec.connections == Connections::kKeep ? kKeepForUs : kKeepByItselfForUs;
     if (result.keepsAddress) keeper_.hold({instance_->pod->farmIp, wish_.image, monotonicUs() + holdForUs});
     return result;
@@ -154,22 +155,26 @@ class Undertaking {
     }
   }
 
+  // Where it is a clone's template, others come from it, too.
+  bool isOwn(const Image& image) const { return Json::parse(imageMeta(image), nullptr, false).value("aid", "") == instance_->aid; }
+
   void whileStopped() {
     failpoint("while stopped");
     if (wish_.keepRunning) keeper_.layers.copyInto(instance_->layer, note_.layers[0]);
   }
 
-  void beforeEnd() {
+  void beforeEnd(const SnapshotResult& saved) {
     // From here on a keeper that finds both the image in its place and the instance ends the instance.
-    publish(token_);
+    publish(saved, token_);
   }
 
-  void publish(const std::string& endingToken) {
+  void publish(const SnapshotResult& saved, const std::string& endingToken) {
     for (const auto& layer : note_.layers) {
       bool isNew = layer == note_.layers[0] || std::find(held_.begin(), held_.end(), layer) != held_.end();
       if (isNew) keeper_.layers.sync(layer);
     }
-    note_.bytes = keeper_.layers.bytes(note_.layers[0]) + ownBytesOfImage(directory_);
+    note_.bytes = keeper_.layers.bytes(note_.layers[0]) + saved.bytes;
+    note_.pageBytes = saved.pageBytes;
     writeNote(directory_, note_);
     failpoint("write note");
     if (!endingToken.empty()) keeper_.remember(*instance_, endingToken);

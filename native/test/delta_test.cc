@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 
@@ -76,8 +77,8 @@ TEST_CASE("a page run across the end of the base is refused") {
 TEST_CASE("a delta of a delta has the base of the first") {
   TemporaryDirectory directory;
   writeSeedDelta(directory.path());
-  BasePages pages(std::make_shared<Image>(directory.path()));
-  CHECK(pages.identity().name == "first");
+  EarlierPages pages(std::make_shared<Image>(directory.path()), false);
+  CHECK(pages.base().name == "first");
   CHECK(describe(pages.runsOf(3)) == "1280+2@0 ");
   CHECK(describe(pages.runsOf(99)) == "");
 }
@@ -85,8 +86,8 @@ TEST_CASE("a delta of a delta has the base of the first") {
 TEST_CASE("only pages that differ from the base are saved") {
   TemporaryDirectory first, second;
   writeSeedImage(first.path());  // process 3 has pages a, b at 0x500 and c at 0x508
-  BasePages base(std::make_shared<Image>(first.path()));
-  PageWriter pages(second.path() + "/pages.bin", base.identity().bytes);
+  EarlierPages base(std::make_shared<Image>(first.path()), false);
+  PageWriter pages(second.path() + "/pages.bin", base.base().bytes);
   PageSaver saver(pages, &base);
   saver.begin(3, {});
   Memory memory;
@@ -95,7 +96,7 @@ TEST_CASE("only pages that differ from the base are saved") {
   saver.take(memory.pieces, memory.bytes.data());
   CHECK(describe(saver.finish()) == "1279+1@4 1280+1@0 1281+1@5 1288+1@2 1289+1@6 ");
   CHECK(saver.ownBytes() == 3 * kPageSize);
-  std::string written = readFile(second.path() + "/pages.bin").substr(base.identity().bytes);
+  std::string written = readFile(second.path() + "/pages.bin").substr(base.base().bytes);
   CHECK(written == std::string(kPageSize, 'x') + std::string(kPageSize, 'X') + std::string(kPageSize, 'y'));
 }
 
@@ -130,9 +131,152 @@ TEST_CASE("a page file that starts over keeps what it is told to, without a hole
   PageWriter pages(path, 1 << 20), same(directory.path() + "/same");
   pages.append(page.data(), page.size());
   pages.append(std::string(kPageSize, 'z').data(), kPageSize);
-  pages.startOver(kPageSize);
+  pages.startOver(0, kPageSize);
   same.append(page.data(), page.size());
   CHECK(readFile(path) == page);
   CHECK(pages.position() == kPageSize);
-  CHECK(pages.chunkSums() == same.chunkSums());
+  CHECK(pages.segment().sums == same.segment().sums);
+}
+
+namespace {
+
+// A delta of process 3 whose pages are those of the seed image, but for the page at 0x508, then one appended to it in which the page
+// at 0x500 is another, too.
+struct Chain {
+  TemporaryDirectory first, second, third;
+  std::shared_ptr<Image> delta, appended;
+
+  Chain() {
+    writeSeedImage(first.path());
+    delta = save(std::make_shared<Image>(first.path()), second.path(), "abX");
+    appended = save(delta, third.path(), "ZbX");
+  }
+
+  // What process 3 has at 0x500, 0x501 and 0x508; the other process and shared memory have gone.
+  static std::shared_ptr<Image> save(const std::shared_ptr<Image>& from, const std::string& to, const std::string& letters) {
+    from->verifyPages();
+    LinkedPages linked = linkEarlierPages(from, to, true);
+    std::string path = to + "/pages.bin";
+    PageWriter pages = linked.file.valid() ? PageWriter(path, std::move(linked.file)) : PageWriter(path, from->baseForDelta().bytes);
+    PageSaver saver(pages, &*linked.earlier);
+    State state = seedState();
+    state.processes.pop_back();
+    state.sharedMemory[0].runs.clear();
+    Memory memory;
+    memory.add(0x500000, letters.substr(0, 2));
+    memory.add(0x508000, letters.substr(2));
+    saver.begin(3, {});
+    saver.take(memory.pieces, memory.bytes.data());
+    state.processes[0].runs = saver.finish();
+    PageTables tables{linked.earlier->base(), linked.earlier->segmentsUsedBy(state), {}};
+    if (pages.written()) tables.segments.push_back(pages.segment());
+    writeImageFile(to, state, "{}", tables);
+    pages.keep();
+    return std::make_shared<Image>(to);
+  }
+
+  std::string deltaPath() const { return second.path() + "/pages.bin"; }
+};
+
+// Its modification time tells, however coarse the clock of the file system is.
+void replace(const std::string& path, const std::string& bytes) {
+  overwrite(path, bytes);
+  std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) + std::chrono::seconds(1));
+}
+
+std::string runsOf(const Image& image) { return describe(image.state().processes[0].runs); }
+
+}  // namespace
+
+TEST_CASE("a delta of a delta appends what differs to the same file, and refers to the rest where it lies") {
+  Chain chain;
+  CHECK(runsOf(*chain.delta) == "1280+2@0 1288+1@4 ");
+  CHECK(runsOf(*chain.appended) == "1280+1@5 1281+1@1 1288+1@4 ");
+  CHECK(std::filesystem::hard_link_count(chain.deltaPath()) == 2);
+  CHECK(chain.appended->segments().size() == 2);
+  CHECK(chain.appended->base().bytes == kSeedPages * kPageSize);
+  CHECK(pagesRefusal(chain.second.path()) == "");
+  CHECK(pagesRefusal(chain.third.path()) == "");
+}
+
+TEST_CASE("segments that an image has no page of any more are not its own") {
+  Chain chain;
+  TemporaryDirectory fourth;
+  auto image = Chain::save(chain.appended, fourth.path(), "ZbY");
+  CHECK(runsOf(*image) == "1280+1@5 1281+1@1 1288+1@6 ");
+  REQUIRE(image->segments().size() == 2);
+  CHECK(image->segments()[0].from == 5 * kPageSize);
+}
+
+TEST_CASE("what one image wrote is checked for each that needs it, and for no other") {
+  Chain chain;
+  std::string bytes = readFile(chain.deltaPath()), altered = bytes;
+  altered[5 * kPageSize]++;
+  replace(chain.deltaPath(), altered);
+  CHECK(pagesRefusal(chain.second.path()) == "");
+  CHECK(contains(pagesRefusal(chain.third.path()), "pages.bin: the checksum of chunk 0 (bytes 20480 on) is wrong"));
+  replace(chain.deltaPath(), bytes.substr(0, bytes.size() - 1));
+  CHECK(pagesRefusal(chain.second.path()) == "");
+  CHECK(contains(pagesRefusal(chain.third.path()), "pages.bin has 24575 bytes where the image says 24576"));
+}
+
+TEST_CASE("what was appended and not kept is cut off again; what a crash left is never referred to") {
+  Chain chain;
+  uint64_t before = std::filesystem::file_size(chain.deltaPath());
+  {
+    PageWriter pages(chain.deltaPath(), openToAppend(chain.deltaPath()));
+    pages.append(std::string(kPageSize, 'q').data(), kPageSize);
+    CHECK(std::filesystem::file_size(chain.deltaPath()) == before + kPageSize);
+  }
+  CHECK(std::filesystem::file_size(chain.deltaPath()) == before);
+  replace(chain.deltaPath(), readFile(chain.deltaPath()) + "half a page");
+  TemporaryDirectory fourth;
+  auto image = Chain::save(chain.appended, fourth.path(), "ZbY");
+  CHECK(runsOf(*image) == "1280+1@5 1281+1@1 1288+1@7 ");
+  CHECK(pagesRefusal(chain.third.path()) == "");
+  CHECK(pagesRefusal(fourth.path()) == "");
+}
+
+TEST_CASE("two never append to one file, nor anybody to one that was not checked") {
+  Chain chain;
+  UniqueFd one = openToAppend(chain.deltaPath());
+  CHECK(one.valid());
+  CHECK_FALSE(openToAppend(chain.deltaPath()).valid());
+  one.reset();
+  replace(chain.deltaPath(), readFile(chain.deltaPath()));
+  CHECK_FALSE(openToAppend(chain.deltaPath()).valid());
+}
+
+TEST_CASE("a page file of which little is needed is not appended to") {
+  Chain chain;
+  std::filesystem::resize_file(chain.deltaPath(), 64 << 20);
+  chain.appended->verifyPages();
+  TemporaryDirectory fourth;
+  LinkedPages linked = linkEarlierPages(chain.appended, fourth.path(), true);
+  CHECK_FALSE(linked.file.valid());
+  CHECK(describe(linked.earlier->runsOf(3)) == "1281+1@1 ");
+}
+
+TEST_CASE("pages outside of what the image says it has are refused") {
+  Chain chain;
+  State state = chain.appended->state();
+  PageTables tables{chain.appended->base(), chain.appended->segments(), {}};
+  auto refusal = [&](const State& changed, const PageTables& pages) {
+    std::filesystem::remove(chain.third.path() + "/image.bin");
+    writeImageFile(chain.third.path(), changed, "{}", pages);
+    return pagesRefusal(chain.third.path());
+  };
+  CHECK(refusal(state, tables) == "");
+  PageTables without = tables;
+  without.segments.erase(without.segments.begin());
+  CHECK(contains(refusal(state, without), "a page run is outside of the page files"));
+  PageTables twice = tables;
+  twice.segments.push_back(tables.segments[0]);
+  CHECK(contains(refusal(state, twice), "a segment of pages is broken"));
+  State beyond = state;
+  beyond.processes[0].runs[0].position += kPageSize;
+  CHECK(contains(refusal(beyond, tables), "a page run is outside of the page files"));
+  PageTables whole = tables;
+  whole.base = {};
+  CHECK(contains(refusal(state, whole), "in several segments"));
 }

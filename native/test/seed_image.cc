@@ -66,20 +66,36 @@ State seedState() {
   return state;
 }
 
+static void appendSeedPages(PageWriter& pages, uint64_t from, uint64_t to) {
+  for (uint64_t i = from; i < to; i++) pages.append(std::string(kPageSize, static_cast<char>('a' + i)).data(), kPageSize);
+}
+
+// A delta's pages come in two segments.
 void writeSeedImage(const std::string& directory, const State& state, const PageBase& base) {
-  PageWriter pages(directory + "/pages.bin", base.bytes);
-  std::string page(kPageSize, '\0');
-  for (uint64_t i = 0; i < kSeedPages; i++) {
-    page.assign(kPageSize, static_cast<char>('a' + i));
-    pages.append(page.data(), page.size());
+  std::string path = directory + "/pages.bin";
+  PageTables tables{base, {}, {}};
+  uint64_t first = base.bytes ? kSeedPages / 2 : kSeedPages;
+  {
+    PageWriter pages(path, base.bytes);
+    appendSeedPages(pages, 0, first);
+    tables.segments.push_back(pages.segment());
+    pages.keep();
   }
-  writeImageFile(directory, state, "{\"name\":\"seed\"}", pages, base);
+  if (base.bytes) {
+    PageWriter pages(path, openToAppend(path));
+    appendSeedPages(pages, first, kSeedPages);
+    tables.segments.push_back(pages.segment());
+    pages.keep();
+  }
+  writeImageFile(directory, state, "{\"name\":\"seed\"}", tables);
 }
 
 void writeSeedCompressed(const std::string& directory) {
   PageWriter pages(directory + "/pages.bin");
   pages.append(std::string(kSeedPages * kPageSize, 'a').data(), kSeedPages * kPageSize);
-  writeImageFile(directory, seedState(), "{}", pages, {}, compressPages(directory, pages.position(), [] { return true; }));
+  PageTables tables{{}, {pages.segment()}, {}};
+  tables.frames = compressPages(directory, pages.position(), [] { return true; });
+  writeImageFile(directory, seedState(), "{}", tables);
 }
 
 PageBase writeSeedDelta(const std::string& directory) {

@@ -11,7 +11,7 @@ template <typename AnyState, typename Visit>
 void forEachSharedRun(AnyState& state, Visit&& visit) {
   auto visitAll = [&](auto& objects) {
     for (auto& object : objects)
-      for (PageRun& run : object.runs) visit(run);
+      for (auto& run : object.runs) visit(run);
   };
   visitAll(state.sharedMemory);
   visitAll(state.ipc);

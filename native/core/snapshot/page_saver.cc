@@ -11,26 +11,11 @@ namespace appshot {
 
 static constexpr uint64_t kNotThere = ~0ull;
 
-BasePages::BasePages(std::shared_ptr<const Image> image) : image_(std::move(image)), identity_(image_->baseForDelta()) {
-  for (const Process& process : image_->state().processes) {
-    std::vector<PageRun>& runs = runs_[process.pid];
-    for (const PageRun& run : process.runs)
-      if (run.position < identity_.bytes) runs.push_back(run);
-    std::sort(runs.begin(), runs.end(), [](const PageRun& a, const PageRun& b) { return a.address < b.address; });
-  }
-}
-
-const std::vector<PageRun>& BasePages::runsOf(int32_t vpid) const {
-  static const std::vector<PageRun> none;
-  auto found = runs_.find(vpid);
-  return found == runs_.end() ? none : found->second;
-}
-
 void PageSaver::begin(int32_t vpid, std::vector<uint64_t> borders) {
   borders_ = std::move(borders);
   nextBorder_ = 0;
-  baseRuns_ = base_ ? &base_->runsOf(vpid) : nullptr;
-  nextBaseRun_ = 0;
+  earlierRuns_ = earlier_ ? &earlier_->runsOf(vpid) : nullptr;
+  nextEarlierRun_ = 0;
   runs_.clear();
 }
 
@@ -43,6 +28,7 @@ void PageSaver::take(const std::vector<iovec>& pieces, char* bytes) {
     for (size_t page = 0; page < piece.iov_len / kPageSize; page++, at += kPageSize) {
       if (found_[page] != kNotThere) {
         add(address + page * kPageSize, found_[page]);
+        if (found_[page] >= baseBytes()) own_ += kPageSize;
         continue;
       }
       add(address + page * kPageSize, position + kept);
@@ -62,7 +48,7 @@ void PageSaver::add(uint64_t address, uint64_t position) {
     PageRun& last = runs_.back();
     uint64_t bytes = last.pages * kPageSize;
     // A run is never partly in the base and partly not.
-    bool crosses = isBorder || (base_ && position == base_->identity().bytes);
+    bool crosses = isBorder || (earlier_ && position == baseBytes());
     if (last.address + bytes == address && last.position + bytes == position && !crosses) {
       last.pages++;
       return;
@@ -73,18 +59,18 @@ void PageSaver::add(uint64_t address, uint64_t position) {
 
 void PageSaver::compare(uint64_t address, const char* bytes, size_t count) {
   found_.assign(count / kPageSize, kNotThere);
-  if (!baseRuns_) return;
-  const std::vector<PageRun>& runs = *baseRuns_;
-  while (nextBaseRun_ < runs.size() && runs[nextBaseRun_].address + runs[nextBaseRun_].pages * kPageSize <= address) nextBaseRun_++;
-  for (size_t i = nextBaseRun_; i < runs.size() && runs[i].address < address + count; i++) {
+  if (!earlierRuns_) return;
+  const std::vector<PageRun>& runs = *earlierRuns_;
+  while (nextEarlierRun_ < runs.size() && runs[nextEarlierRun_].address + runs[nextEarlierRun_].pages * kPageSize <= address) nextEarlierRun_++;
+  for (size_t i = nextEarlierRun_; i < runs.size() && runs[i].address < address + count; i++) {
     uint64_t from = std::max(address, runs[i].address), to = std::min(address + count, runs[i].address + runs[i].pages * kPageSize);
     uint64_t position = runs[i].position + (from - runs[i].address);
-    baseBytes_.resize(std::max<size_t>(baseBytes_.size(), to - from));
-    // Not mapped: a base that is cut off under our hands would kill us.
-    ssize_t n = sys("read the base of a delta", [&] { return ::pread(base_->fd(), baseBytes_.data(), to - from, static_cast<off_t>(position)); });
+    earlierBytes_.resize(std::max<size_t>(earlierBytes_.size(), to - from));
+    // Not mapped: a file that is cut off under our hands would kill us.
+    ssize_t n = sys("read pages of the image before", [&] { return ::pread(earlier_->fdOf(position), earlierBytes_.data(), to - from, static_cast<off_t>(position)); });
     uint64_t there = static_cast<uint64_t>(n) / kPageSize * kPageSize;
     for (uint64_t done = 0; done < there; done += kPageSize)
-      if (std::memcmp(bytes + (from - address) + done, baseBytes_.data() + done, kPageSize) == 0) found_[(from - address + done) / kPageSize] = position + done;
+      if (std::memcmp(bytes + (from - address) + done, earlierBytes_.data() + done, kPageSize) == 0) found_[(from - address + done) / kPageSize] = position + done;
   }
 }
 

@@ -20,6 +20,7 @@
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/collect_state.h"
 #include "core/snapshot/collect_thread.h"
+#include "core/snapshot/earlier_pages.h"
 #include "core/snapshot/preview.h"
 #include "core/snapshot/save_memory.h"
 #include "core/snapshot/sock_diag.h"
@@ -85,30 +86,31 @@ void makeTemplateOf(State& state, const SnapshotRequest& request) {
   state.resources = classifyAll(state, request.surroundings, request.rules);
 }
 
-// The pages that the new image can share. None where there is no earlier image, or it has just been replaced.
-std::optional<BasePages> linkBase(const SnapshotRequest& request) {
-  if (!request.base || request.compress) return std::nullopt;
-  std::string pages = "/proc/self/fd/" + std::to_string(request.base->baseForDeltaFd()), place = request.imageDir + "/base.bin";
-  if (::linkat(AT_FDCWD, pages.c_str(), AT_FDCWD, place.c_str(), AT_SYMLINK_FOLLOW) != 0) return std::nullopt;
-  return BasePages(request.base);
-}
+uint64_t sizeOf(const std::string& path) { return static_cast<uint64_t>(std::filesystem::file_size(path)); }
 
-// A delta where there is a base and it saves enough; then `base` is still there. False when it was cancelled.
-bool writePages(State& state, const MemorySource& memory, PageWriter& pages, std::optional<BasePages>& base, const GoOn& goOn) {
-  uint64_t shared = pages.written();
-  PageSaver saver(pages, base ? &*base : nullptr);
+// A delta where there are earlier pages and they save enough; then `earlier` is still there. False when it was cancelled.
+bool writePages(State& state, const MemorySource& memory, PageWriter& pages, std::optional<EarlierPages>& earlier, const GoOn& goOn) {
+  uint64_t shared = pages.written(), sharedFrom = pages.position() - shared;
+  PageSaver saver(pages, earlier ? &*earlier : nullptr);
   Copied copied = saveMemory(state, memory, saver, goOn);
   if (copied == Copied::TooDifferent) {
-    forEachSharedRun(state, [&](PageRun& run) { run.position -= base->identity().bytes; });
-    pages.startOver(shared);
-    base.reset();
+    forEachSharedRun(state, [&](PageRun& run) { run.position -= sharedFrom; });
+    pages.startOver(0, shared);
+    earlier.reset();
     PageSaver whole(pages, nullptr);
     copied = saveMemory(state, memory, whole, goOn);
   }
   return copied == Copied::Done;
 }
 
-SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::function<void()>& whileStopped, const std::function<void()>& beforeEnd) {
+PageTables tablesOf(const State& state, PageWriter& pages, const std::optional<EarlierPages>& earlier) {
+  PageTables tables;
+  if (earlier) tables = {earlier->base(), earlier->segmentsUsedBy(state), {}};
+  if (pages.written() > 0) tables.segments.push_back(pages.segment());
+  return tables;
+}
+
+SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::function<void()>& whileStopped, const std::function<void(const SnapshotResult&)>& beforeEnd) {
   const Pod& pod = *request.pod;
   SnapshotResult result;
   PhaseClock clock(result.phases);
@@ -122,8 +124,9 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   Preview preview = previewTree(pod, course.ends, doors);
   awaitAccepts(pod, goOn);
   PendingDirectory directory(request.imageDir);
-  std::optional<BasePages> base = linkBase(request);
-  PageWriter pages(request.imageDir + "/pages.bin", base ? base->identity().bytes : 0);
+  auto [earlier, appended] = linkEarlierPages(request.compress ? nullptr : request.earlier, request.imageDir, request.earlierIsOwn);
+  std::string pagesPath = request.imageDir + "/pages.bin";
+  PageWriter pages = appended.valid() ? PageWriter(pagesPath, std::move(appended)) : PageWriter(pagesPath, earlier ? earlier->base().bytes : 0);
   clock.done("look");
 
   double stoppedAt = 0;
@@ -156,18 +159,18 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   // From here on an instance that is to end can be let go at any moment instead.
   result.stoppedUs = monotonicUs() - stoppedAt;
   clock.done("memory");
-  bool go = writePages(state, *memory, pages, base, goOn);
+  bool go = writePages(state, *memory, pages, earlier, goOn);
   clock.done("copy");
 
   if (go) {
     makeTemplateOf(state, request);
-    if (!base) ::unlink((request.imageDir + "/base.bin").c_str());
-    std::vector<uint64_t> frames;
+    if (!earlier) ::unlink((request.imageDir + "/base.bin").c_str());
+    PageTables tables = tablesOf(state, pages, earlier);
     if (request.compress) {
-      frames = compressPages(request.imageDir, pages.position(), goOn);
+      tables.frames = compressPages(request.imageDir, pages.position(), goOn);
       clock.done("compress");
     }
-    writeImageFile(request.imageDir, state, request.meta, pages, base ? base->identity() : PageBase{}, frames);
+    writeImageFile(request.imageDir, state, request.meta, tables);
     clock.done("write");
     // Beside us: only this thread may let the tree go, and it has to as soon as a visitor comes.
     std::future<void> synced = std::async(std::launch::async, [&] { syncImage(request.imageDir); });
@@ -186,12 +189,13 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
     return result;
   }
   // Before the end: the keeper moves the directory into its place there.
-  uint64_t pageBytes = request.compress ? std::filesystem::file_size(request.imageDir + "/pages.zst") : pages.written();
-  result.bytes = pageBytes + static_cast<uint64_t>(std::filesystem::file_size(request.imageDir + "/image.bin"));
+  pages.keep();
+  result.pageBytes = request.compress ? 0 : pages.written();
+  result.bytes = result.pageBytes + sizeOf(request.imageDir + "/image.bin") + (request.compress ? sizeOf(request.imageDir + "/pages.zst") : 0);
   // Before the image takes its place, which may be that of the one it was woken from.
   if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
   if (!request.keepRunning) {
-    beforeEnd();
+    beforeEnd(result);
     silence.letGo();
     doors.letGo();
     for (const UniqueFd& connection : course.keptOutside) endSilently(connection.get());
@@ -199,14 +203,13 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
     tree->kill();
     clock.done("end");
   }
-  pages.trust();
   directory.keep();
   return result;
 }
 
 }  // namespace
 
-SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<void()>& whileStopped, const std::function<void()>& beforeEnd) {
+SnapshotResult takeSnapshot(const SnapshotRequest& request, const std::function<void()>& whileStopped, const std::function<void(const SnapshotResult&)>& beforeEnd) {
   // A thread of its own: a tracee that could not be stopped in time cannot be detached from either, but by the end of its tracer.
   return std::async(std::launch::async, [&, operation = FailScope::current()] {
     FailScope scope(operation);

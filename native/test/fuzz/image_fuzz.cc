@@ -13,8 +13,8 @@
 
 #include "core/fill/working_set.h"
 #include "core/image/codec.h"
-#include "core/image/crc32c.h"
 #include "core/image/image.h"
+#include "core/image/records.h"
 #include "core/sys/sys.h"
 #include "test/seed_image.h"
 
@@ -22,23 +22,15 @@ using namespace appshot;
 
 namespace {
 
-// As in image.cc.
-struct RecordHeader {
-  uint32_t type, nameBytes;
-  uint64_t size;
-  uint32_t sum, headerSum;
-};
-constexpr size_t kFileHeader = 16;
-
 void putSumsRight(std::string& bytes) {
-  for (size_t at = kFileHeader; at + sizeof(RecordHeader) <= bytes.size();) {
+  for (size_t at = sizeof(FileHeader); at + sizeof(RecordHeader) <= bytes.size();) {
     RecordHeader header;
     std::memcpy(&header, bytes.data() + at, sizeof header);
     size_t left = bytes.size() - at - sizeof header;
     if (header.nameBytes > left) header.nameBytes = static_cast<uint32_t>(left);
     if (header.size > left - header.nameBytes) header.size = left - header.nameBytes;
     header.sum = crc32c(bytes.data() + at + sizeof header, header.nameBytes + header.size);
-    header.headerSum = crc32c(&header, offsetof(RecordHeader, headerSum));
+    header.headerSum = headerSum(header);
     std::memcpy(bytes.data() + at, &header, sizeof header);
     at += sizeof header + header.nameBytes + header.size;
     at += (8 - at % 8) % 8;
