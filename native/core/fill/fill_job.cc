@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "core/sys/send_descriptors.h"
 #include "core/sys/sys.h"
 
 namespace appshot {
@@ -28,8 +29,8 @@ constexpr double kLatestUs = 150'000;
 
 class FillJob {
  public:
-  FillJob(UniqueFd uffd, Extents missing, std::vector<Extent> registered, uint64_t pid, const char* pages)
-      : uffd_(std::move(uffd)), missing_(std::move(missing)), registered_(std::move(registered)), pid_(pid), pages_(pages), startUs_(monotonicUs()) {}
+  FillJob(UniqueFd uffd, Extents missing, std::vector<Extent> registered, uint64_t pid, const FillSource& source)
+      : uffd_(std::move(uffd)), missing_(std::move(missing)), registered_(std::move(registered)), pid_(pid), source_(source), startUs_(monotonicUs()) {}
   ~FillJob() {
     for (std::thread& child : children_) child.join();
   }
@@ -98,16 +99,18 @@ class FillJob {
         missing_.move(event.arg.remap.from, event.arg.remap.to, event.arg.remap.len);
         registered_.push_back({event.arg.remap.to, event.arg.remap.to + event.arg.remap.len, 0});
         return true;
-      case UFFD_EVENT_FORK: {
-        // The child misses what its parent misses now.
-        UniqueFd childFd(static_cast<int>(event.arg.fork.ufd));
-        children_.emplace_back([fd = std::move(childFd), missing = missing_, registered = registered_, pid = pid_, pages = pages_]() mutable {
-          FillJob(std::move(fd), std::move(missing), std::move(registered), pid, pages).run({}, [] {});
-        });
-        return true;
-      }
+      case UFFD_EVENT_FORK: adopt(UniqueFd(static_cast<int>(event.arg.fork.ufd))); return true;
     }
     return true;
+  }
+
+  // The child misses what its parent misses now. It runs as soon as the event has been read: its userfaultfd has to have a duplicate before
+  // anything else is done. (None where the socket is full, for which thousands have to be forked meanwhile.)
+  void adopt(UniqueFd childFd) {
+    sendDescriptors(source_.duplicates, &pid_, sizeof pid_, {childFd.get()}, MSG_DONTWAIT);
+    children_.emplace_back([fd = std::move(childFd), missing = missing_, registered = registered_, pid = pid_, source = source_]() mutable {
+      FillJob(std::move(fd), std::move(missing), std::move(registered), pid, source).run({}, [] {});
+    });
   }
 
   bool serve(uint64_t address) {
@@ -157,7 +160,7 @@ class FillJob {
     while (piece.start < piece.end) {
       uffdio_copy request{};
       request.dst = piece.start;
-      request.src = reinterpret_cast<uint64_t>(pages_ + piece.position);
+      request.src = reinterpret_cast<uint64_t>(source_.pages + piece.position);
       request.len = onePage ? kPage : piece.end - piece.start;
       request.mode = quietly ? UFFDIO_COPY_MODE_DONTWAKE : 0;
       int result = ::ioctl(uffd_.get(), UFFDIO_COPY, &request);
@@ -212,7 +215,7 @@ class FillJob {
   Extents missing_;
   std::vector<Extent> registered_;
   uint64_t pid_;
-  const char* pages_;
+  FillSource source_;
   uint64_t cursor_ = 0, lastMissed_ = 0;
   double startUs_;
   bool isRecorded_ = false, isRecording_ = true;
@@ -222,10 +225,10 @@ class FillJob {
 
 }  // namespace
 
-std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages, const std::function<void()>& beforeRest) {
+std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const FillSource& source, const std::function<void()>& beforeRest) {
   Extents missing;
   for (const Extent& extent : plan.missing) missing.add(extent);
-  FillJob job(std::move(uffd), std::move(missing), plan.registered, plan.pid, pages);
+  FillJob job(std::move(uffd), std::move(missing), plan.registered, plan.pid, source);
   return job.run(plan.next, beforeRest);
 }
 

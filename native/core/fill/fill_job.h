@@ -19,10 +19,15 @@ struct FillPlan {
   std::vector<Extent> early;       // what the process itself reads before it runs (only the positions count)
 };
 
+struct FillSource {
+  const char* pages;  // of the image, mapped
+  int duplicates;     // socket in which userfaultfds of forked children outlive the filler
+};
+
 // Serves faults first; fills what is next at once, ahead of the program, and the rest when the program leaves time for it; then
 // lets go of the memory, which is from then on ordinary anonymous memory. Returns what was missed in the first requests. Runs on
 // a thread of the filler; forked children of the program are served by threads of their own, which end before this returns.
 // `beforeRest` is called before pages are read that nobody waits for.
-std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const char* pages, const std::function<void()>& beforeRest);
+std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const FillSource& source, const std::function<void()>& beforeRest);
 
 }  // namespace appshot

@@ -7,12 +7,14 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <cstring>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "core/fill/filler_message.h"
 #include "core/sys/send_descriptors.h"
@@ -24,8 +26,11 @@ namespace {
 
 std::mutex mutex;
 UniqueFd fillerSocket;
+pid_t fillerPid = -1;
 
 UniqueFd spawnFiller() {
+  // One that was there before has closed its socket: it is ending.
+  if (fillerPid > 0) ::waitpid(std::exchange(fillerPid, -1), nullptr, 0);
   int ends[2];
   sys("make the filler's socket", [&] { return ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); });
   UniqueFd mine(ends[0]), its(ends[1]);
@@ -39,8 +44,7 @@ UniqueFd spawnFiller() {
   std::memcpy(name, kFillerName, sizeof name);
   char* arguments[] = {name, nullptr};
   char* nothing[] = {nullptr};
-  pid_t pid = -1;
-  int err = ::posix_spawn(&pid, "/proc/self/exe", &actions, &attributes, arguments, nothing);
+  int err = ::posix_spawn(&fillerPid, "/proc/self/exe", &actions, &attributes, arguments, nothing);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (err != 0) throwErrno("start the filler", err);
@@ -53,7 +57,7 @@ void sendOrder(const FillOrder& order, int fate) {
   message.pageBytes = order.pageBytes;
   message.baseBytes = order.baseBytes;
   std::memcpy(message.imageDir, order.imageDir.c_str(), order.imageDir.size());
-  std::vector<int> fds{order.pagesFd, order.plansFd, fate, order.userfaultfds.get(), order.baseBytes ? order.baseFd : order.pagesFd};
+  std::vector<int> fds{order.pagesFd, order.plansFd, fate, order.userfaultfds.get(), order.baseBytes ? order.baseFd : order.pagesFd, order.toDuplicates};
   std::lock_guard lock(mutex);
   if (!fillerSocket.valid()) fillerSocket = spawnFiller();
   if (sendDescriptors(fillerSocket.get(), &message, sizeof message, fds) >= 0) return;

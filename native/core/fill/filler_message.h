@@ -15,8 +15,8 @@ inline constexpr char kFillerName[] = "appshot-filler";
 inline constexpr size_t kMaxFillProcesses = 128;
 
 // One datagram; with it: pages.bin, the plans as a memfd, the write end of a pipe that tells the end (to the pod's init), the socket from which
-// the userfaultfds come, and base.bin (of a delta).
-inline constexpr size_t kFillDescriptors = 5;
+// the userfaultfds come, base.bin (of a delta), and the socket into which duplicates of those go that belong to forked children.
+inline constexpr size_t kFillDescriptors = 6;
 struct FillMessage {
   uint64_t pageBytes = 0;
   uint64_t baseBytes = 0;

@@ -23,12 +23,12 @@ constexpr int kSocket = 3;
 
 struct ReceivedOrder {
   FillMessage message{};
-  UniqueFd pages, plans, done, userfaultfds, base;
+  UniqueFd pages, plans, done, userfaultfds, base, duplicates;
 };
 
 bool receive(ReceivedOrder& order) {
   iovec vector{&order.message, sizeof order.message};
-  int fds[kFillDescriptors] = {-1, -1, -1, -1, -1};
+  int fds[kFillDescriptors] = {-1, -1, -1, -1, -1, -1};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)];
   msghdr header{};
   header.msg_iov = &vector;
@@ -44,6 +44,7 @@ bool receive(ReceivedOrder& order) {
   order.done = UniqueFd(fds[2]);
   order.userfaultfds = UniqueFd(fds[3]);
   order.base = UniqueFd(fds[4]);
+  order.duplicates = UniqueFd(fds[5]);
   return true;
 }
 
@@ -134,7 +135,9 @@ void work(ReceivedOrder order) {
     if (!userfaultfd.valid()) break;  // the restore has failed
     auto plan = std::find_if(plans.begin(), plans.end(), [pid](const FillPlan& one) { return one.pid == pid; });
     if (plan == plans.end()) std::abort();
-    auto job = [&into = touched[static_cast<size_t>(plan - plans.begin())], plan, pages, readAhead, fd = std::move(userfaultfd)]() mutable { into = runFillJob(std::move(fd), *plan, pages.at, readAhead); };
+    auto job = [&into = touched[static_cast<size_t>(plan - plans.begin())], plan, source = FillSource{pages.at, order.duplicates.get()}, readAhead, fd = std::move(userfaultfd)]() mutable {
+      into = runFillJob(std::move(fd), *plan, source, readAhead);
+    };
     if (count + 1 < plans.size()) threads.emplace_back(std::move(job));
     else job();
   }

@@ -86,11 +86,15 @@ std::unique_ptr<WakeUnderWay> PreparedWake::begin(const Pod& pod) const {
   SocketPair userfaultfds, duplicates;
   descriptors.extra = userfaultfds.processes.get();
   descriptors.duplicates = duplicates.processes.get();
-  if (plans_.valid())
+  if (plans_.valid()) {
+    // Room for thousands of children that a program may fork before it has all its memory.
+    constexpr int kRoomBytes = 8 << 20;
+    ::setsockopt(duplicates.processes.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kRoomBytes, sizeof kRoomBytes);
     startFilling({image_->directory(), plans_.get(), image_->pagesFd(), image_->pageBytes(), image_->basePagesFd(), image_->base().bytes,
-                  std::move(userfaultfds.other), std::move(duplicates.other)}, pod);
+                  std::move(userfaultfds.other), std::move(duplicates.other), duplicates.processes.get()}, pod);
+  }
   wake->request_ = Nursery::instance().socket().ask(command, descriptors);
-  // Now only the processes have these ends: when they have gone, nobody waits for more.
+  // Now only the processes have that end of the first: when they have gone, nobody waits for more.
   userfaultfds.processes.reset();
   duplicates.processes.reset();
   failpoint("ask");

@@ -10,8 +10,8 @@
 
 namespace appshot {
 
-// As sendmsg(2) with MSG_NOSIGNAL: -1 and errno where it failed.
-inline ssize_t sendDescriptors(int socket, const void* bytes, size_t size, const std::vector<int>& fds) {
+// As sendmsg(2) with MSG_NOSIGNAL and `flags`: -1 and errno where it failed.
+inline ssize_t sendDescriptors(int socket, const void* bytes, size_t size, const std::vector<int>& fds, int flags = 0) {
   iovec vector{const_cast<void*>(bytes), size};
   // Of words, so that it is aligned as a control message has to be.
   std::vector<size_t> control((CMSG_SPACE(fds.size() * sizeof(int)) + sizeof(size_t) - 1) / sizeof(size_t));
@@ -25,7 +25,7 @@ inline ssize_t sendDescriptors(int socket, const void* bytes, size_t size, const
   header->cmsg_type = SCM_RIGHTS;
   header->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
   std::memcpy(CMSG_DATA(header), fds.data(), fds.size() * sizeof(int));
-  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL | flags);
 }
 
 }  // namespace appshot

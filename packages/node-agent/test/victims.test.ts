@@ -1,4 +1,5 @@
 import test from 'ava';
+import { loseFiller, loseFillerOfChild } from './victims/lost-filler.js';
 import { VictimFarm } from './victims/victim-farm.js';
 
 /** What cannot be saved, and the message with which it is refused; the program then runs on. */
@@ -68,5 +69,10 @@ test.serial('what cannot be saved is refused by name before anything is stopped,
 
 test.serial('an instance whose memory will never come ends rather than reading zeros, and wakes whole', async (t) => {
   t.timeout(300_000);
-  t.is(await farm.loseFiller('lazy_reads'), '');
+  t.is(await loseFiller(farm, 'lazy_reads'), '');
+});
+
+test.serial('a child that was forked while memory was still missing never reads zeros, even when whoever fills it is killed', async (t) => {
+  t.timeout(300_000);
+  t.is(await loseFillerOfChild(farm, 'lazy_fork_backwards'), '');
 });

@@ -45,7 +45,7 @@ export class VictimFarm {
    * processes what it showed before: nothing of the restorer is left in them. @returns what went wrong, empty when all is well.
    */
   async sleepAndClone(name: string): Promise<string> {
-    return this.#with(name, async (engine, running) => {
+    return this.with(name, async (engine, running) => {
       await expectOk('launched', running);
       let awake = running;
       for (const round of ['once', 'twice']) {
@@ -75,7 +75,7 @@ export class VictimFarm {
    * @returns the message with which that was refused, or what went wrong.
    */
   async refusal(name: string, { undisturbed }: { undisturbed: boolean }): Promise<string> {
-    return this.#with(name, async (engine, running) => {
+    return this.with(name, async (engine, running) => {
       await expectOk('launched', running);
       for (let triesLeft = undisturbed ? 5 : 1; triesLeft > 0; triesLeft -= 1) {
         await settledTraces(engine, name);
@@ -90,30 +90,10 @@ export class VictimFarm {
     });
   }
 
-  /**
-   * Wakes `name` with nobody at work who could fill its memory, asks, and kills him who should have: the instance has to end without an
-   * answer, and to wake whole the next time. @returns what went wrong
-   */
-  async loseFiller(name: string): Promise<string> {
-    return this.#with(name, async (engine, running) => {
-      await expectOk('launched', running);
-      await engine.snapshot(name, { keepRunning: false });
-      const filler = await this.#fillerPid();
-      process.kill(filler, 'SIGSTOP');
-      const ended = new Promise<string>((resolve) => engine.onEvent((event) => { if (event.aid === name) resolve(event.kind); }));
-      const answered = ask((await engine.restore(name)).address).catch((error: unknown) => `no answer: ${String(error)}`);
-      process.kill(filler, 'SIGKILL');
-      const answer = await answered;
-      if (!/^no answer|without an answer$/.test(answer)) throw new Error(`it answered from memory that was not there: ${answer}`);
-      await ended;
-      await expectOk('woken again', await engine.restore(name));
-    });
-  }
-
   /** The child of this farm's keeper that fills memory. */
-  #fillerPid(): Promise<number> {
+  fillerPid(): Promise<number> {
     const parentOf = (pid: number): number => Number(/^PPid:\s+(\d+)$/m.exec(proc.text(pid, 'status'))?.[1] ?? -1);
-    const isOurs = (pid: number): boolean => proc.name(pid) === 'appshot-filler' && proc.command(parentOf(pid)).includes(this.#dir);
+    const isOurs = (pid: number): boolean => proc.name(pid) === 'appshot-filler' && proc.command(pid) !== '' && proc.command(parentOf(pid)).includes(this.#dir);
     return waitUntil(() => proc.pids().find(isOurs), { what: 'the keeper to have a filler' });
   }
 
@@ -121,7 +101,8 @@ export class VictimFarm {
     return path.join(this.#dir, 'programs');
   }
 
-  async #with(name: string, work: (engine: KeeperEngine, running: Running) => Promise<void>): Promise<string> {
+  /** Launches `name`, hands it over, and removes everything of it. @returns what went wrong, empty when all is well */
+  async with(name: string, work: (engine: KeeperEngine, running: Running) => Promise<void>): Promise<string> {
     const engine = this.#engine;
     if (engine === undefined) return 'the farm has not started';
     try {
@@ -182,12 +163,12 @@ async function expectSame(when: string, before: Traces, list: () => Promise<{ vp
     .catch((error: unknown) => { throw new Error(`${when}, this differs: ${found}`, { cause: error }); });
 }
 
-async function expectOk(when: string, { address }: Running): Promise<void> {
+export async function expectOk(when: string, { address }: Running): Promise<void> {
   const answer = await ask(address).catch((error: unknown) => `no answer: ${String(error)}`);
   if (answer !== 'ok') throw new Error(`${when}: ${answer}`);
 }
 
-function ask(address: string): Promise<string> {
+export function ask(address: string): Promise<string> {
   const [host = '', number = ''] = address.split(':');
   return new Promise((resolve, reject) => {
     let text = '';
