@@ -1,6 +1,8 @@
 --[[
 Decides, for everybody who wants an app awake at the same time, who does what. Exactly one is told `claimed`; the state
 has then changed already (asleep -> restoring, parked -> unparking, or draining -> ready), its epoch moved on, and the route feed knows.
+The feed is not told of what a node claims, which soon says the outcome: its followers would be woken beside the visitor's program,
+and answered before the node is.
 A repetition of the same operation gets the same answer.
 KEYS  1 the app's instances (hash AID -> JSON), 2 feed, 3 feed counter
 ARGV  1 app, 2 operation, 3 now, 4 reason, 5 AID and 6 node: only that instance, asleep on that node, is claimed; or nothing
@@ -38,5 +40,5 @@ best.op = ARGV[2]
 best.claimedBy = ARGV[6]
 json = cjson.encode(best)
 redis.call('HSET', KEYS[1], best.aid, json)
-announce(KEYS[2], KEYS[3], ARGV[1])
+if not ARGV[5] then announce(KEYS[2], KEYS[3], ARGV[1]) end
 return {'claimed', json}

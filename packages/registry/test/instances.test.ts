@@ -92,8 +92,10 @@ test('a node claims what sleeps on it, once, and nothing else', async (t) => {
     registry.instances.claimSleeper({ app: 'shop', aid: of, node: on, now: 5, reason: 'a visitor' });
   t.like(await claim(aid, 'another-node'), { kind: 'pending', record: { state: 'asleep', epoch: 1 } });
   t.like(await claim('a0000000000000', node), { kind: 'pending', record: { state: 'asleep', epoch: 1 } });
+  const { revision } = await registry.routes.load();
   const claims = await Promise.all(Array.from({ length: 20 }, () => claim(aid, node)));
   t.like(claims.filter(({ kind }) => kind === 'claimed'), { length: 1, 0: { record: { aid, state: 'restoring', epoch: 2, claimedBy: node } } });
+  t.is((await registry.routes.load()).revision, revision, 'whoever follows the routes hears of the outcome');
   await registry.instances.transition({ aid, from: ['restoring'], to: 'asleep', reason: 'x', now: 6 });
   const scheduled = await registry.instances.claimWake('shop', 7, 'a visitor');
   t.is(scheduled.kind === 'claimed' ? scheduled.record.claimedBy : 'nobody', undefined, 'a scheduler took it since');

@@ -49,7 +49,8 @@ export class NodeOperations {
   }
 
   restore(request: WakeTarget): Promise<Started> {
-    return this.#telling('restore', request, () => this.#start('restore', request, () => this.#parts.engine.restore(request.aid)));
+    const heardAt = performance.now();
+    return this.#start('restore', request, () => this.#telling('restore', request, { heardAt, work: () => this.#parts.engine.restore(request.aid) }));
   }
 
   clone(request: StartTarget & { readonly template: string; readonly parked: boolean }): Promise<Started> {
@@ -79,11 +80,12 @@ export class NodeOperations {
   unpark(request: WakeTarget): Promise<Started> {
     const { aid, epoch, app, port } = request;
     const { board, cards, engine, metrics } = this.#parts;
-    return this.#telling('unpark', request, () => board.run({ aid, verb: 'unpark', epoch }, async () => {
+    const heardAt = performance.now();
+    return board.run({ aid, verb: 'unpark', epoch }, async () => {
       cards.admit(aid, epoch, { app, port });
-      const running = await metrics.time('unpark', () => engine.unpark(aid));
+      const running = await metrics.time('unpark', () => this.#telling('unpark', request, { heardAt, work: () => engine.unpark(aid) }));
       return { aid, endpoint: { ip: running.ip, port }, pids: running.pids, phases: running.phases };
-    }));
+    });
   }
 
   snapshot({ aid, epoch, keepRunning }: Target & { readonly keepRunning: boolean }): Promise<SnapshotDone> {
@@ -142,15 +144,14 @@ export class NodeOperations {
     });
   }
 
-  /** What brings an instance back for visitors who may be waiting: the gateways are told before anybody records it. */
-  async #telling(how: InstanceRestored['how'], { aid, epoch, app, decideMs }: WakeTarget, work: () => Promise<Started>): Promise<Started> {
-    const heardAt = performance.now();
-    const started = await work();
-    const { endpoint, phases } = started;
+  /** What brings an instance back for visitors who may be waiting: the gateways are told before anything is counted or recorded. */
+  async #telling(how: InstanceRestored['how'], { aid, epoch, app, port, decideMs }: WakeTarget, { heardAt, work }: { heardAt: number; work: () => Promise<Running> }): Promise<Running> {
+    const running = await work();
+    const { ip, phases } = running;
     const inEngine = Object.values(phases).reduce((sum, ms) => sum + ms, 0);
     const own = { decide: decideMs, ...phases, agent: Math.max(0, performance.now() - heardAt - inEngine) };
-    this.#parts.tellRestored({ how, node: this.#parts.node, app, aid, epoch, endpoint, phases: own });
-    return started;
+    this.#parts.tellRestored({ how, node: this.#parts.node, app, aid, epoch, endpoint: { ip, port }, phases: own });
+    return running;
   }
 
   #start(how: OperationKind, { aid, epoch, app, port }: Omit<WakeTarget, 'decideMs'>, begin: () => Promise<Running>): Promise<Started> {

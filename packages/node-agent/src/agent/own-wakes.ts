@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Aid, AppName, InstanceComing, NodeWoke } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import type { Logger } from '@appshot/runtime';
@@ -23,6 +24,8 @@ export interface OwnWakesParts {
 /** Part of the node's memory that has to be left for it to decide by itself. With less, what wakes may push somebody out: a scheduler's to say. */
 const plenty = 0.2;
 const because = 'a visitor came';
+/** What is left to do when the program runs, nobody waits for, and it would take the CPU from the program's first answer. Milliseconds. */
+const recordAfterMs = 25;
 /** Memory that a wake under way is taken to want and does not show yet, bytes. */
 const underWayBytes = 64e6;
 
@@ -33,7 +36,9 @@ const underWayBytes = 64e6;
 export class OwnWakes {
   readonly #parts: OwnWakesParts;
   readonly #mayDecide: (underWay: number) => boolean;
-  #underWay = 0;
+  /** Wakes that are decided here, until they are recorded. */
+  readonly #underWay = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
 
   /** @param mayDecide whether there is room enough beside that many wakes under way */
   constructor(parts: OwnWakesParts, mayDecide: (underWay: number) => boolean = hasPlenty) {
@@ -49,11 +54,17 @@ export class OwnWakes {
     engine.beginWake(aid)
       .then(({ ip }) => { if (ip !== undefined && card.port > 0) tellComing({ app, aid, endpoint: { ip, port: card.port } }); })
       .catch((err: unknown) => logger.debug({ err, aid }, 'a wake could not be begun'));
-    if (!this.#mayDecide(this.#underWay)) return;
-    this.#underWay += 1;
-    this.#decide(app, aid, card.port)
+    if (!this.#mayDecide(this.#underWay.size)) return;
+    const wake = this.#decide(app, aid, card.port)
       .catch((err: unknown) => logger.debug({ err, aid }, 'a wake could not be decided here'))
-      .finally(() => (this.#underWay -= 1));
+      .finally(() => this.#underWay.delete(wake));
+    this.#underWay.add(wake);
+  }
+
+  /** Resolves when what was begun is recorded, which is done at once now. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#underWay);
   }
 
   async #decide(app: AppName, aid: Aid, port: number): Promise<void> {
@@ -64,9 +75,10 @@ export class OwnWakes {
     const { epoch } = claim.record;
     const decide = performance.now() - heardAt;
     const { endpoint, pids, phases } = await operations.restore({ aid, epoch, app, port, decideMs: decide });
-    const wokenAt = performance.now();
+    await delay(recordAfterMs, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+    const from = performance.now();
     await registry.instances.transition({ aid, from: ['restoring'], to: 'ready', epoch, reason: because, now: Date.now(), patch: { endpoint, pids } });
-    tellWoke({ node, app, aid, because, phases: { decide, ...phases, record: performance.now() - wokenAt } });
+    tellWoke({ node, app, aid, because, phases: { decide, ...phases, record: performance.now() - from } });
   }
 }
 

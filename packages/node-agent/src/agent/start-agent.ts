@@ -72,6 +72,7 @@ export async function startAgent({ config, bus, registry, engine, logger, metric
   engine.onEvent((event) => residents.heard(event, Date.now()));
   await adopt({ node, engine, registry, cards, residents, ended, zygotes, logger });
   const served = await serveCalls({ node, bus, engine, operations, ownWakes, cards, logs });
+  closer.add('own wakes', () => ownWakes.close());
   closer.add('calls', async () => { await Promise.all(served.map((one) => one.stop())); });
   await serveMetrics(bus, metrics);
   await heartbeat.start();

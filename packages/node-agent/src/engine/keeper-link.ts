@@ -15,6 +15,8 @@ export interface KeeperLinkOptions {
 export class KeeperLink {
   readonly #options: KeeperLinkOptions;
   #connection: Promise<KeeperConnection> | null = null;
+  /** The connection while it stands: a call goes out in the turn in which it is made. */
+  #live: KeeperConnection | null = null;
   #closed = false;
 
   constructor(options: KeeperLinkOptions) {
@@ -28,7 +30,7 @@ export class KeeperLink {
 
   /** @throws EngineError; `unavailable` when the connection was lost: it is not known then whether the call was done. */
   async call<T>(method: string, params: Record<string, unknown>, descriptors?: readonly number[]): Promise<T> {
-    const connection = await this.#connected();
+    const connection = this.#live ?? await this.#connected();
     try {
       return JSON.parse(await connection.call(method, JSON.stringify(params), descriptors)) as T;
     } catch (error) {
@@ -38,6 +40,7 @@ export class KeeperLink {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#live = null;
     const connection = await this.#connection?.catch(() => null);
     connection?.close();
   }
@@ -56,6 +59,7 @@ export class KeeperLink {
     );
     try {
       await connection.connect();
+      if (!this.#closed) this.#live = connection;
       return connection;
     } catch (error) {
       this.#connection = null;
@@ -65,6 +69,7 @@ export class KeeperLink {
 
   #lost(): void {
     this.#connection = null;
+    this.#live = null;
     // Whoever calls next gets the error, if there is one again.
     if (!this.#closed) void this.#connected().catch(() => undefined);
   }
