@@ -102,7 +102,7 @@ test.serial('a program with an io_uring is not put to sleep: the resource is nam
   const program = path.join(farm.dir, 'uring-site');
   const compiled = await run('cc', ['-O1', '-o', program, path.join(fixturesDir, 'uring-site.c')]);
   t.is(compiled.status, 0, compiled.stderr);
-  const volume = ['volumes: ["' + farm.dir + '/uring-site:/opt/uring-site"]', 'ready: { withinMs: 60000 }', 'scale: { idleMs: never }'];
+  const volume = ['volumes: ["' + farm.dir + '/uring-site:/opt/uring-site"]', 'asyncIo: true', 'ready: { withinMs: 60000 }', 'scale: { idleMs: never }'];
   await farm.deploy(fixtureSite(farm.dir, ['/opt/uring-site'], { name: 'ring', lines: volume }));
   t.is((await farm.visit('ring.test')).body, 'visit 1\n');
   const { status, stderr } = await farm.appshot('sleep', 'ring');

@@ -60,6 +60,7 @@ struct InstanceSpec {
   Identity identity;                     // of the running instance; in an image, of the one that was saved
   unsigned generation = 0;               // how many clonings lie between the launch and this
   Connections connections = Connections::kAuto;
+  bool asyncIo = false;                  // its programs may use io_uring and Linux AIO
   bool compress = false;                 // the pages of the images that it sleeps as
 };
 

@@ -210,6 +210,7 @@ LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, c
   spec.limits.cpus = fields.real("cpus", 0, 4096, 0);
   spec.connections = connectionsOf(fields.text("connections", "auto"));
   spec.compress = isZstd(fields.text("compress", ""));
+  spec.asyncIo = fields.flag("asyncIo", false);
   spec.limits.pids = static_cast<unsigned>(fields.number("pids", 1, 100'000, 4096));
   std::string searchPath = fields.text("searchPath", "");
   spec.name = fields.text("name", request.aid);
@@ -236,6 +237,7 @@ Program programOf(const InstanceSpec& spec) {
   program.cwd = spec.cwd;
   program.env = evaluation.environment();
   program.env.push_back("APPSHOT_AID=" + spec.identity.aid);
+  program.asyncIo = spec.asyncIo;
   program.uid = spec.uid;
   program.gid = spec.gid;
   program.groups = spec.groups;

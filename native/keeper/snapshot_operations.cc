@@ -115,6 +115,7 @@ class Undertaking {
     request.surroundings = {spec.port, {}, 0, spec.identity.ip};
     for (const ViewBind& bind : spec.binds) request.surroundings.volumes.push_back(bind.at);
     if (!instance_->image.empty() && keeper_.hasImage(instance_->image)) request.wokenFrom = keeper_.places.image(instance_->image);
+    request.asyncIo = instance_->spec.asyncIo;
     request.compress = wish_.compress.empty() ? instance_->spec.compress && !wish_.keepRunning : isZstd(wish_.compress);
     request.earlier = earlierImage();
     request.earlierIsOwn = request.earlier && isOwn(*request.earlier);

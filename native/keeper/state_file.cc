@@ -46,6 +46,7 @@ Json jsonOf(const InstanceSpec& spec) {
           {"port", spec.port},
           {"connections", nameOf(spec.connections)},
           {"compress", spec.compress},
+          {"asyncIo", spec.asyncIo},
           {"limits", {{"memoryBytes", spec.limits.memoryBytes}, {"cpus", spec.limits.cpus}, {"pids", spec.limits.pids}}},
           {"name", spec.name},
           {"rules", jsonOf(spec.rules)},
@@ -69,6 +70,7 @@ InstanceSpec specOf(const Json& json) {
     spec.port = json.at("port");
     spec.connections = connectionsOf(json.at("connections"));
     spec.compress = json.value("compress", false);
+    spec.asyncIo = json.value("asyncIo", false);
     const Json& limits = json.at("limits");
     spec.limits = {limits.at("memoryBytes"), limits.at("cpus"), limits.at("pids")};
     spec.name = json.at("name");

@@ -39,8 +39,8 @@ int under(Call call) {
 }
 
 // What the kernel would do with a call, by running the filter.
-uint32_t decide(const seccomp_data& call) {
-  const auto& filter = instanceFilter();
+uint32_t decide(const seccomp_data& call, bool asyncIo = false) {
+  const auto& filter = instanceFilter(asyncIo);
   uint32_t loaded = 0;
   for (size_t at = 0; at < filter.size(); at++) {
     const sock_filter& step = filter[at];
@@ -58,11 +58,11 @@ uint32_t decide(const seccomp_data& call) {
   return 0;
 }
 
-uint32_t decide(int number) {
+uint32_t decide(int number, bool asyncIo = false) {
   seccomp_data call{};
   call.nr = number;
   call.arch = AUDIT_ARCH_X86_64;
-  return decide(call);
+  return decide(call, asyncIo);
 }
 
 }  // namespace
@@ -75,10 +75,14 @@ TEST_CASE("each number is decided on by itself") {
       SYS_nfsservctl, SYS__sysctl, SYS_syslog, SYS_reboot, SYS_acct, SYS_iopl, SYS_ioperm, SYS_lookup_dcookie, SYS_vhangup, SYS_uselib, SYS_ustat,
       SYS_sysfs, SYS_userfaultfd, SYS_kcmp, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_open_by_handle_at, SYS_fanotify_init,
       SYS_settimeofday, SYS_clock_settime, SYS_clock_adjtime, SYS_adjtimex, SYS_mbind, SYS_set_mempolicy, SYS_migrate_pages, SYS_move_pages};
+  const std::set<int> asyncIo = {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_setup, SYS_io_destroy,
+                                  SYS_io_submit, SYS_io_cancel, SYS_io_getevents, SYS_io_pgetevents};
   for (int number = 0; number < 2000; number++) {
     CAPTURE(number);
-    uint32_t expected = number == SYS_clone3 ? SECCOMP_RET_ERRNO | ENOSYS : refused.count(number) ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW;
+    bool isHidden = number == SYS_clone3 || asyncIo.count(number);
+    uint32_t expected = isHidden ? SECCOMP_RET_ERRNO | ENOSYS : refused.count(number) ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW;
     CHECK(decide(number) == expected);
+    CHECK(decide(number, true) == (asyncIo.count(number) ? SECCOMP_RET_ALLOW : expected));
   }
   CHECK(decide(0x40000000) == SECCOMP_RET_KILL_PROCESS);
   CHECK(decide(-1) == SECCOMP_RET_KILL_PROCESS);

@@ -198,7 +198,7 @@ std::string encodeCommon(const State& state) {
   json ipc = json::array();
   for (const IpcObject& object : state.ipc) ipc.push_back(ipcToJson(object));
   return toBytes({{"ipc", ipc}, {"environment", state.environment}, {"files", state.files}, {"ghosts", state.ghosts}, {"mappedFiles", state.mappedFiles}, {"sharedMemory", shared},
-                  {"hostName", state.hostName}, {"ownAddress", state.ownAddress}, {"monotonicNs", state.monotonicNs}, {"boottimeNs", state.boottimeNs}});
+                  {"hostName", state.hostName}, {"ownAddress", state.ownAddress}, {"asyncIo", state.asyncIo}, {"monotonicNs", state.monotonicNs}, {"boottimeNs", state.boottimeNs}});
 }
 
 State decodeCommon(const std::string& bytes) {
@@ -212,6 +212,7 @@ State decodeCommon(const std::string& bytes) {
     for (const json& object : from.at("ipc")) state.ipc.push_back(ipcFromJson(object));
     from.at("hostName").get_to(state.hostName);
     from.at("ownAddress").get_to(state.ownAddress);
+    state.asyncIo = from.value("asyncIo", state.asyncIo);
     from.at("monotonicNs").get_to(state.monotonicNs);
     from.at("boottimeNs").get_to(state.boottimeNs);
     return state;

@@ -235,6 +235,7 @@ struct State {
   std::vector<IpcObject> ipc;
   std::string hostName;
   uint32_t ownAddress = 0;   // of its pod, in the byte order of the wire: where it wakes with another, its sockets get that
+  bool asyncIo = false;      // its programs may use io_uring and Linux AIO: how much the instance's seccomp filter allows
   int64_t monotonicNs = 0, boottimeNs = 0;  // as the application saw them
   std::vector<Rule> rules;                  // unevaluated
   std::vector<ClassifiedResource> resources; // what a clone does with each

@@ -114,8 +114,7 @@ void dropPrivileges(const ChildPlan& plan) {
 
 void installFilter(const ChildPlan& plan) {
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail(plan, kNoNewPrivs);
-  const auto& filter = instanceFilter();
-  sock_fprog program{static_cast<unsigned short>(filter.size()), const_cast<sock_filter*>(filter.data())};
+  sock_fprog program{static_cast<unsigned short>(plan.filter->size()), const_cast<sock_filter*>(plan.filter->data())};
   if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) != 0) fail(plan, kSeccomp);
 }
 

@@ -1,7 +1,10 @@
 // The half of a program's start that runs in forks of the keeper, up to the exec.
 #pragma once
 
+#include <linux/filter.h>
 #include <sys/types.h>
+
+#include <vector>
 
 #include "core/sys/unique_fd.h"
 
@@ -22,6 +25,7 @@ struct ChildPlan {
   int spaces;                      // pidfd whose namespaces are entered
   int spacesKinds;
   bool ownTime;                    // a new time namespace, beginning now
+  const std::vector<sock_filter>* filter;
   const int* stdio;                // three descriptors, or null: /dev/null and the instance's log
   int reportFd;                    // a SOCK_SEQPACKET socket; StartReport
 };

@@ -105,7 +105,7 @@ class PreparedPlan {
   PreparedPlan(const Program& program, const Pod& pod)
       : argv_(pointersTo(program.command)), env_(pointersTo(program.env)), candidates_(candidatesOf(program)),
         candidatePointers_(pointersTo(candidates_)) {
-    instanceFilter();  // built here, before the fork
+    plan.filter = &instanceFilter(program.asyncIo);  // built here, before the fork
     if (pod.cgroup.valid()) {
       v2Procs_ = sysFd("open cgroup.procs", [&] { return ::openat(pod.cgroup.get(), "cgroup.procs", O_WRONLY | O_CLOEXEC); });
       procs_.push_back(v2Procs_.get());

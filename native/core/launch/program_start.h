@@ -17,6 +17,7 @@ struct Program {
   uid_t uid = 0;
   gid_t gid = 0;
   std::vector<gid_t> groups;
+  bool asyncIo = false;                  // it may use io_uring and Linux AIO
 };
 
 struct Started {

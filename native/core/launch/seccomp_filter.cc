@@ -44,6 +44,10 @@ constexpr int kDenied[] = {
     __NR_mbind, __NR_set_mempolicy, __NR_migrate_pages, __NR_move_pages,
 };
 
+// Kernels may be built without either, so programs ask first.
+constexpr int kAsyncIo[] = {__NR_io_uring_setup, __NR_io_uring_enter, __NR_io_uring_register,
+                            __NR_io_setup, __NR_io_destroy, __NR_io_submit, __NR_io_cancel, __NR_io_getevents, __NR_io_pgetevents};
+
 constexpr sock_filter load(size_t offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset)); }
 constexpr sock_filter answer(uint32_t action) { return BPF_STMT(BPF_RET | BPF_K, action); }
 constexpr sock_filter skipUnless(uint16_t test, uint32_t value, uint8_t skip) {
@@ -67,10 +71,12 @@ Code refuseWhen(int index, uint16_t test, std::initializer_list<uint32_t> values
 }
 
 // What is done with each number, from one on up to the next that stands here.
-std::map<uint32_t, Code> decisions() {
+std::map<uint32_t, Code> decisions(bool asyncIo) {
   std::map<uint32_t, Code> special;
   for (int number : kDenied) special[static_cast<uint32_t>(number)] = {answer(kRefuse)};
   special[__NR_clone3] = {answer(SECCOMP_RET_ERRNO | ENOSYS)};
+  if (!asyncIo)
+    for (int number : kAsyncIo) special[static_cast<uint32_t>(number)] = {answer(SECCOMP_RET_ERRNO | ENOSYS)};
   special[__NR_clone] = special[__NR_unshare] = refuseWhen(0, BPF_JSET, {kNamespaceFlags});
   // Characters put into somebody's terminal.
   special[__NR_ioctl] = refuseWhen(1, BPF_JEQ, {TIOCSTI, TIOCLINUX});
@@ -97,10 +103,10 @@ Code search(Decision first, Decision end) {
   return code;
 }
 
-Code build() {
+Code build(bool asyncIo) {
   Code code{load(offsetof(seccomp_data, arch)), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
             answer(SECCOMP_RET_KILL_PROCESS), load(offsetof(seccomp_data, nr))};
-  std::map<uint32_t, Code> all = decisions();
+  std::map<uint32_t, Code> all = decisions(asyncIo);
   Code found = search(all.begin(), all.end());
   code.insert(code.end(), found.begin(), found.end());
   return code;
@@ -108,9 +114,9 @@ Code build() {
 
 }  // namespace
 
-const std::vector<sock_filter>& instanceFilter() {
-  static const std::vector<sock_filter> filter = build();
-  return filter;
+const std::vector<sock_filter>& instanceFilter(bool asyncIo) {
+  static const std::vector<sock_filter> usual = build(false), withAsyncIo = build(true);
+  return asyncIo ? withAsyncIo : usual;
 }
 
 }  // namespace appshot

@@ -41,7 +41,7 @@ void compileFilters(Compiler& compiler, Tape& tape, const Process& process, cons
   bool alike = allAlike(process), leads = &thread == &process.threads.front();
   if (alike && !leads) return;
   uint32_t together = alike ? SECCOMP_FILTER_FLAG_TSYNC : 0;
-  const std::vector<sock_filter>& filter = instanceFilter();
+  const std::vector<sock_filter>& filter = instanceFilter(compiler.state.asyncIo);
   install(compiler, tape, compiler.region.addTable(filter), filter.size(), together);
   for (size_t i = 0; i < thread.ownFilters.size(); i++) {
     const std::string& own = thread.ownFilters[i];

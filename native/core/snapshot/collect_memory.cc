@@ -66,6 +66,7 @@ std::vector<std::string> unsupportedMappings(const std::string& who, const std::
   };
   for (const MapLine& line : maps) {
     if (startsWith(line.path, "anon_inode:[io_uring]")) refuse(line, "a ring of io_uring");
+    else if (startsWith(line.path, "/[aio]")) refuse(line, "a ring of Linux AIO");
     else if (startsWith(line.path, "anon_inode:")) refuse(line, line.path.c_str());
     else if (startsWith(line.path, "/SYSV") && line.offset != 0) refuse(line, "a part of SysV shared memory");
     else if (startsWith(line.path, "/anon_hugepage") || startsWith(line.path, "/dev/hugepages")) refuse(line, "of huge pages (hugetlb)");

@@ -83,6 +83,7 @@ void awaitAccepts(const Pod& pod, const GoOn& goOn) {
 void makeTemplateOf(State& state, const SnapshotRequest& request) {
   keepReferences(state, request.redirects);
   state.rules = request.rules;
+  state.asyncIo = request.asyncIo;
   state.resources = classifyAll(state, request.surroundings, request.rules);
 }
 

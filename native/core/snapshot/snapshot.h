@@ -34,6 +34,7 @@ struct SnapshotRequest {
   bool earlierIsOwn = false;
   // Its pages are compressed, which makes wakes slower; it is whole then, and no base.
   bool compress = false;
+  bool asyncIo = false;        // its programs may use io_uring and Linux AIO
   // Established connections to the outside are saved, and their peers not told of the end. Then `silence` has to be given, which
   // keeps packets away from the pod and lets them through again.
   bool keepOutside = false;

@@ -12,6 +12,6 @@ test.after.always(() => farm.close());
 
 for (const program of programs.filter(({ name }) => quick.has(name))) {
   test.serial(`${program.name} sleeps and wakes three times and is cloned twice: ${program.parts}`, async (t) => {
-    t.like(await driveProgram(farm, program, ''), { failed: '', wakes: 3, clones: 2 });
+    t.like(await driveProgram(farm, program), { failed: '', wakes: 3, clones: 2 });
   });
 }

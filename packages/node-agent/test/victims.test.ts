@@ -4,6 +4,7 @@ import { VictimFarm } from './victims/victim-farm.js';
 
 /** What cannot be saved, and the message with which it is refused; the program then runs on. */
 const refused: Readonly<Record<string, RegExp>> = {
+  async_io_ring: /memory [0-9a-f]+-[0-9a-f]+ is a ring of Linux AIO; not supported/,
   deleted_fifo: /fd \d+ is the deleted fifo \/tmp\/gone fifo \(deleted\); not supported/,
   deleted_large: /fd \d+ is the deleted file \/tmp\/large of more than 64 MiB; not supported/,
   deleted_linked: /fd \d+ is the deleted file \/tmp\/first name, which has another name; not supported/,

@@ -25,6 +25,8 @@ export interface LaunchSpec {
   readonly clone?: Partial<CloneSpec>;
   /** What becomes of connections to the outside when it sleeps; `auto` without it. */
   readonly connections?: 'auto' | 'keep' | 'reset';
+  /** Its programs may use io_uring and Linux AIO, and cannot be saved while they do; otherwise it answers them that the kernel has none. */
+  readonly asyncIo?: boolean;
   /** Whether the memory in the images that it sleeps as is compressed; `none` without it. */
   readonly compress?: Compression;
 }

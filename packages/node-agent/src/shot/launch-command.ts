@@ -26,6 +26,7 @@ interface LaunchOptions extends CommonOptions {
   readonly cloneHook?: string;
   readonly cloneWithin?: number;
   readonly duplicateRandomness?: true;
+  readonly asyncIo?: true;
   readonly connections: NonNullable<LaunchSpec['connections']>;
 }
 
@@ -47,6 +48,7 @@ export function addLaunchCommand(program: Command): void {
     .option('--clone-hook <path>', 'ask a fresh clone for this path before it counts as running')
     .option('--clone-within <ms>', 'how long a clone may take to be itself', numberBetween(10, 60_000))
     .option('--duplicate-randomness', 'clone also programs whose random numbers cannot be renewed')
+    .option('--async-io', 'let it use io_uring and Linux AIO: it cannot be saved while it does')
     .addOption(new Option('--connections <what>', 'what becomes of connections to the outside when it sleeps').choices(['auto', 'keep', 'reset']).default('auto'))
     // What follows the program's name belongs to the program.
     .passThroughOptions()
@@ -69,6 +71,7 @@ function specOf(command: readonly string[], options: LaunchOptions): LaunchSpec 
     ...(cpus === undefined ? {} : { cpus }),
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.rules === undefined ? {} : { rules: options.rules }),
+    ...(options.asyncIo === undefined ? {} : { asyncIo: true }),
     clone: cloneOf(options),
   };
 }

@@ -15,6 +15,9 @@ const run = promisify(execFile);
 const sources = new URL('../../../../native/test/victims/', import.meta.url).pathname;
 const port = 7000;
 
+/** Victims whose subject it is; to the others io_uring and Linux AIO are not offered. */
+const mayUseAsyncIo: ReadonlySet<string> = new Set(['async_io_allowed', 'async_io_ring', 'io_uring_ring']);
+
 /** An engine of its own, and the victims, which are all one program. */
 export class VictimFarm {
   #dir = '';
@@ -108,6 +111,7 @@ export class VictimFarm {
     try {
       await work(engine, await engine.launch({
         aid: name, command: [path.join(this.#programs, 'victims'), name, String(port)], cwd: this.#programs, env: {}, volumes: [], port, readyWithinMs: patienceMs,
+        asyncIo: mayUseAsyncIo.has(name),
       }));
       return '';
     } catch (error) {

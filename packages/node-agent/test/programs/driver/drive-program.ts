@@ -28,6 +28,7 @@ const rounds = 3;
 const clones = 2;
 
 interface Progress {
+  version: string;
   launchMs: number | null;
   readonly snapshots: number[];
   readonly stops: number[];
@@ -39,8 +40,8 @@ interface Progress {
 }
 
 /** Launches a program, visits it, lets it sleep and wake three times, clones it twice; each time with its own client. */
-export async function driveProgram(farm: ProgramFarm, program: Program, version: string): Promise<Outcome> {
-  const progress: Progress = { launchMs: null, snapshots: [], stops: [], restores: [], imageBytes: null, wakes: 0, clones: 0, doing: 'preparing' };
+export async function driveProgram(farm: ProgramFarm, program: Program): Promise<Outcome> {
+  const progress: Progress = { version: 'not installed', launchMs: null, snapshots: [], stops: [], restores: [], imageBytes: null, wakes: 0, clones: 0, doing: 'preparing' };
   let failed = '';
   try {
     await drive(farm, program, progress);
@@ -50,13 +51,14 @@ export async function driveProgram(farm: ProgramFarm, program: Program, version:
     await farm.clear(program).catch((error: unknown) => { failed ||= `clearing: ${describe(error)}`; });
   }
   return {
-    program: program.name, parts: program.parts, version, launchMs: progress.launchMs, snapshotMs: median(progress.snapshots), stoppedMs: median(progress.stops),
+    program: program.name, parts: program.parts, version: progress.version, launchMs: progress.launchMs, snapshotMs: median(progress.snapshots), stoppedMs: median(progress.stops),
     restoreMs: median(progress.restores), imageBytes: progress.imageBytes, wakes: progress.wakes, clones: progress.clones, failed,
   };
 }
 
 async function drive(farm: ProgramFarm, program: Program, progress: Progress): Promise<void> {
   const folder = await farm.prepare(program);
+  progress.version = await farm.versionOf(program, folder);
   progress.doing = 'launch';
   const begun = performance.now();
   let site = await farm.launch(program, folder);

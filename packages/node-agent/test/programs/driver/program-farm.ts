@@ -51,13 +51,19 @@ export class ProgramFarm {
   /** A copy of the program's folder, with what it builds. */
   async prepare(program: Program): Promise<string> {
     const folder = path.join(this.#top, 'sites', program.name);
-    await cp(path.join(sites, program.name), folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    await cp(path.join(sites, program.site ?? program.name), folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
       return mkdir(folder);
     });
     const env = { ...process.env, PATH: searchPath, GOCACHE: path.join(this.#top, 'go-cache'), GOTOOLCHAIN: 'local', CGO_ENABLED: '0' };
     for (const [command = '', ...args] of program.build ?? []) await run(command, args, { cwd: folder, env });
     return folder;
+  }
+
+  /** The first number with a dot in what the program says of itself. */
+  async versionOf({ version: [name = '', ...args] }: Program, folder: string): Promise<string> {
+    const said = await run(name, args, { cwd: folder, env: { ...process.env, PATH: searchPath } });
+    return /\d+\.\d[\d.]*/.exec(`${said.stdout}${said.stderr}`)?.[0] ?? 'unknown';
   }
 
   async launch(program: Program, folder: string): Promise<Site> {

@@ -12,9 +12,11 @@ export interface Site extends Pick<Running, 'aid' | 'ip' | 'address'> {
  */
 export interface Program {
   readonly name: string;
+  /** The folder in `sites`, where it is not called as the program. */
+  readonly site?: string;
   /** Packages of Debian, all in scripts/packages-programs.txt. */
   readonly packages: readonly string[];
-  /** A command whose output holds its version. */
+  /** A command whose output holds its version; run in its folder. */
   readonly version: readonly string[];
   /** Commands that make what it runs from, in its folder and on the host. */
   readonly build?: readonly (readonly string[])[];

@@ -10,6 +10,7 @@ import { nginx } from './nginx.js';
 import { nginxPhpFpm } from './nginx-php-fpm.js';
 import { nodeCluster } from './node-cluster.js';
 import { nodeHttp } from './node-http.js';
+import { newerNodes } from './node-newer.js';
 import { nodeWorkers } from './node-workers.js';
 import { postgresql } from './postgresql.js';
 import { puma } from './puma.js';
@@ -19,5 +20,5 @@ import { redis, redisReplica } from './redis.js';
 
 /** Every program of the matrix, in the order in which it is run and shown. */
 export const programs: readonly Program[] = [
-  nodeHttp, nodeCluster, nodeWorkers, pythonHttp, gunicorn, nginx, apache2, nginxPhpFpm, redis, memcached, memcachedDaemon, postgresql, mariadb, jvm, go, puma, pumaCluster, haproxy, redisReplica,
+  nodeHttp, ...newerNodes, nodeCluster, nodeWorkers, pythonHttp, gunicorn, nginx, apache2, nginxPhpFpm, redis, memcached, memcachedDaemon, postgresql, mariadb, jvm, go, puma, pumaCluster, haproxy, redisReplica,
 ];
