@@ -212,7 +212,7 @@ State decodeCommon(const std::string& bytes) {
     for (const json& object : from.at("ipc")) state.ipc.push_back(ipcFromJson(object));
     from.at("hostName").get_to(state.hostName);
     from.at("ownAddress").get_to(state.ownAddress);
-    state.asyncIo = from.value("asyncIo", state.asyncIo);
+    from.at("asyncIo").get_to(state.asyncIo);
     from.at("monotonicNs").get_to(state.monotonicNs);
     from.at("boottimeNs").get_to(state.boottimeNs);
     return state;
