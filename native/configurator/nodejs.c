@@ -115,6 +115,7 @@ int renewNodejs(int waits) {
   Isolate isolate = v8.current();
   if (!isolate) return 0;
   if (renewMathRandom(&v8, isolate)) return -1;
+  putOffCollections();
   if (!waits || runsScript(isolate)) return leaveForTheLoop();
   drainUuids();
   return 0;

@@ -13,6 +13,8 @@ int setVariables(void);
 int renewRandomNumbers(void);
 /* New random numbers for V8's Math.random and for Node.js's cache of UUIDs: at once where the thread `waits` in the event loop. */
 int renewNodejs(int waits);
+/* Has Node.js collect later what garbage there is now: shared with the template it costs nothing. */
+void putOffCollections(void);
 /* Has the interpreter seed its generators and read the variables before it runs its next line. */
 int renewPython(void);
 

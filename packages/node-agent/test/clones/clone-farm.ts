@@ -1,4 +1,4 @@
-import { cp, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -16,6 +16,8 @@ const fixtures = path.join(import.meta.dirname, 'fixtures');
 export interface CloneFarm {
   readonly engine: KeeperEngine;
   readonly site: string;
+  /** What the instance has written. */
+  log(aid: string): Promise<string>;
   launch(aid: string, command: readonly string[], more?: Partial<Omit<LaunchSpec, 'rules'>> & { readonly rules?: string }): Promise<Running>;
 }
 
@@ -40,7 +42,8 @@ export async function cloneFarm(t: ExecutionContext): Promise<CloneFarm> {
     t.deepEqual(parsed.problems, []);
     return engine.launch({ aid, command, cwd: site, env: {}, volumes: [], port: 3000, readyWithinMs: patienceMs, rules: parsed.rules, ...more });
   };
-  return { engine, site, launch };
+  const log = (aid: string): Promise<string> => readFile(path.join(dir, 'instances', aid, 'self/log'), 'utf8');
+  return { engine, site, log, launch };
 }
 
 /** What the twin program says of each of its resources. */

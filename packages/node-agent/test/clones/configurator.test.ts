@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { FarmError } from '@appshot/runtime';
-import { patienceMs } from '@appshot/runtime/testing';
+import { patienceMs, waitUntil } from '@appshot/runtime/testing';
 import test, { type ExecutionContext } from 'ava';
 import { ask, type CloneFarm, cloneFarm, twin } from './clone-farm.js';
 
@@ -34,6 +34,17 @@ test('the heap of a Node.js program lies in one place, and its clones have as li
   // Memory without a file, by the gigabyte that it lies in: V8 by itself spreads dozens of pieces over the whole address space.
   const places = new Set([...maps.matchAll(/^([0-9a-f]+)-[0-9a-f]+ rw-p 0+ 00:00 0 *$/gm)].map(([, start]) => BigInt(`0x${start}`) >> 30n));
   t.true(places.size <= 12, [...places].join());
+});
+
+test('a clone of a Node.js program does not collect at once the garbage that it shares with its template', async (t) => {
+  const farm = await cloneFarm(t);
+  await farm.launch('parent', ['node', '--expose-gc', '--trace-gc', '--trace-gc-verbose', 'collector.mjs']);
+  const [clone] = await cloned(farm, 'parent', ['a']);
+  // What V8 writes when it looks whether to collect, milliseconds after the program's start.
+  const looked = async (aid: string) => /(\d+) ms: Memory reducer/.exec(await farm.log(aid))?.[1];
+  const dueMs = Number(await waitUntil(() => looked('parent')));
+  await waitUntil(async () => (await ask<{ now: number }>(clone!)).now > dueMs + 1000);
+  t.is(await looked('a'), undefined);
 });
 
 test('clones of a Python program draw other numbers, and os.environ is their own', async (t) => {
