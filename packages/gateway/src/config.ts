@@ -74,7 +74,12 @@ export const GatewayConfig = z.strictObject({
   // ---- reports ------------------------------------------------------------------------------------------------------
   /** Time between traffic reports of an app while anything changes. */
   trafficEveryMs: ms(250),
-  /** Edges (idle to busy and back, holding begins, an instance fails) are told at once, but not more often than this. */
+  /**
+   * Edges (idle to busy and back, holding begins, an instance fails) are told so long after they happen: who hears of them would take
+   * the CPU from what answers the visitor. Most answers are there by then, and both edges of a visit are one report.
+   */
+  trafficEdgeAfterMs: ms(20),
+  /** And not more often than this. */
   trafficEdgeEveryMs: ms(50),
   /** Time between reports of apps that have requests in flight while nothing changes: a new scheduler learns of them. */
   trafficRefreshMs: ms(2_000),

@@ -18,8 +18,8 @@ test.after.always(async () => {
   await sites.close();
 });
 
-test('a request is reported when it arrives and when it ends, at once', async (t) => {
-  // Only what is told at once is told within the test's time.
+test('a request is reported when it arrives and when it ends, soon', async (t) => {
+  // Only edges are told within the test's time.
   const slow = await farm.gateway({ trafficEveryMs: 3_600_000, trafficRefreshMs: 3_600_000 });
   let finish = (): void => {};
   const { app, host, aid, upstream } = await sites.http((_incoming, response) => (finish = () => response.end('x')));

@@ -8,13 +8,14 @@ export interface ReporterOptions {
   /** This gateway's name. */
   readonly id: string;
   readonly trafficEveryMs: number;
+  readonly trafficEdgeAfterMs: number;
   readonly trafficEdgeEveryMs: number;
   readonly trafficRefreshMs: number;
 }
 
 /**
- * Tells the farm of each site's traffic: within its period after anything changes, and at once on an edge. A visitor who
- * makes one request after another makes two edges with each: then at once means `trafficEdgeEveryMs` after the last report.
+ * Tells the farm of each site's traffic: within its period after anything changes, and soon after an edge, when the visitor who has made it
+ * is most likely answered. One who makes one request after another makes two edges with each: `trafficEdgeEveryMs` lie between reports.
  */
 export class TrafficReporter implements TrafficWatcher {
   readonly #bus: Bus;
@@ -51,12 +52,12 @@ export class TrafficReporter implements TrafficWatcher {
 
   edge(site: Site): void {
     const { report } = site;
-    const soonest = report.reportedAt + this.#options.trafficEdgeEveryMs;
-    if (report.timer !== undefined && report.at <= soonest) return;
+    const { trafficEdgeAfterMs, trafficEdgeEveryMs } = this.#options;
     // Of a site with nothing ready the wake that is about to be asked for says all that matters, and would wait for this.
-    const now = performance.now();
-    const from = site.snapshot.ready.length === 0 ? now + this.#options.trafficEdgeEveryMs : now;
-    this.#schedule(site, Math.max(from, soonest));
+    const afterMs = site.snapshot.ready.length === 0 ? trafficEdgeEveryMs : trafficEdgeAfterMs;
+    const at = Math.max(performance.now() + afterMs, report.reportedAt + trafficEdgeEveryMs);
+    // What is due before is not put off: it tells of this edge, too.
+    if (report.timer === undefined || report.at > at) this.#schedule(site, at);
   }
 
   /** Tells what has not been told. */
@@ -78,7 +79,6 @@ export class TrafficReporter implements TrafficWatcher {
     const { report } = site;
     clearTimeout(report.timer);
     report.at = at;
-    // Never in this turn of the loop: the request goes first.
     report.timer = setTimeout(() => this.#tell(site), Math.max(0, at - performance.now()));
   }
 
