@@ -10,6 +10,7 @@
 #include "core/image/image.h"
 #include "core/image/shared_runs.h"
 #include "core/snapshot/page_saver.h"
+#include "core/snapshot/page_uses.h"
 #include "core/sys/sys.h"
 #include "test/seed_image.h"
 
@@ -89,7 +90,7 @@ TEST_CASE("only pages that differ from the base are saved") {
   EarlierPages base(std::make_shared<Image>(first.path()), false);
   PageWriter pages(second.path() + "/pages.bin", base.base().bytes);
   PageSaver saver(pages, &base);
-  saver.begin(3, {});
+  saver.begin(3, false);
   Memory memory;
   memory.add(0x4ff000, "xaX");
   memory.add(0x508000, "cy");
@@ -104,7 +105,7 @@ TEST_CASE("without a base everything is saved in order") {
   TemporaryDirectory directory;
   PageWriter pages(directory.path() + "/pages.bin");
   PageSaver saver(pages, nullptr);
-  saver.begin(3, {});
+  saver.begin(3, false);
   Memory memory;
   memory.add(0x1000, "ab");
   memory.add(0x3000, "c");
@@ -113,16 +114,46 @@ TEST_CASE("without a base everything is saved in order") {
   CHECK(describe(saver.finish()) == "1+3@0 9+1@3 ");
 }
 
-TEST_CASE("a run ends where a range of memory does") {
-  TemporaryDirectory directory;
-  PageWriter pages(directory.path() + "/pages.bin");
-  PageSaver saver(pages, nullptr);
-  saver.begin(3, {0x1000, 0x3000, 0x9000});
-  Memory memory;
-  memory.add(0x1000, "ab");
-  memory.add(0x3000, "cd");
-  saver.take(memory.pieces, memory.bytes.data());
-  CHECK(describe(saver.finish()) == "1+2@0 3+2@2 ");
+TEST_CASE("runs are joined where memory and file go on, and end where a range of memory or the base does") {
+  std::vector<PageRun> runs{{0x9000, 1, 0x5000}, {0x1000, 2, 0x1000}, {0x3000, 3, 0x3000}, {0x6000, 1, 0x9000}};
+  CHECK(describe(arrangeRuns(runs, {}, 0)) == "1+5@1 6+1@9 9+1@5 ");
+  CHECK(describe(arrangeRuns(runs, {0x1000, 0x4000, 0x9000}, 0x3000)) == "1+2@1 3+1@3 4+2@4 6+1@9 9+1@5 ");
+}
+
+TEST_CASE("what the first requests need is asked for apart from the rest") {
+  State state = seedState();
+  Process& process = state.processes[0];
+  process.runs = {{0x401000, 1, 0}, {0x500000, 4, 0}, {0x508000, 1, 0}};
+  std::vector<TouchedPage> workingSet;
+  // The beginning fills what comes first, in another process it would not.
+  workingSet.push_back({3, 0, 0x501000, 0});
+  for (uint64_t i = 1; i < kFirstPages; i++) workingSet.push_back({3, 0, 0x700000 + i * kPageSize, i});
+  workingSet.push_back({3, 0, 0x503000, kFirstPages});
+  PageUses uses(workingSet);
+  CHECK(describe(uses.runsOf(process, PageUse::First)) == "1025+1@0 1281+1@0 ");
+  CHECK(describe(uses.runsOf(process, PageUse::Later)) == "1283+1@0 ");
+  CHECK(describe(uses.runsOf(process, PageUse::Rest)) == "1280+1@0 1282+1@0 1288+1@0 ");
+  CHECK(describe(PageUses({}).runsOf(process, PageUse::Rest)) == "1280+4@0 1288+1@0 ");
+}
+
+TEST_CASE("pages that shall stand together are saved though the base has them, unless they stand together there") {
+  for (bool isTogether : {false, true}) {
+    TemporaryDirectory first, second;
+    writeSeedImage(first.path());
+    Image image(first.path());
+    PageTables tables{{}, image.segments(), {}};
+    tables.segments[0].firstTo = isTogether ? kPageSize : 0;
+    std::filesystem::remove(first.path() + "/image.bin");
+    writeImageFile(first.path(), image.state(), "{}", tables);
+    EarlierPages base(std::make_shared<Image>(first.path()), false);
+    PageWriter pages(second.path() + "/pages.bin", base.base().bytes);
+    PageSaver saver(pages, &base);
+    saver.begin(3, true);
+    Memory memory;
+    memory.add(0x500000, "ab");
+    saver.take(memory.pieces, memory.bytes.data());
+    CHECK(describe(saver.finish()) == (isTogether ? "1280+1@0 1281+1@4 " : "1280+2@4 "));
+  }
 }
 
 TEST_CASE("a page file that starts over keeps what it is told to, without a hole") {
@@ -165,7 +196,7 @@ struct Chain {
     Memory memory;
     memory.add(0x500000, letters.substr(0, 2));
     memory.add(0x508000, letters.substr(2));
-    saver.begin(3, {});
+    saver.begin(3, false);
     saver.take(memory.pieces, memory.bytes.data());
     state.processes[0].runs = saver.finish();
     PageTables tables{linked.earlier->base(), linked.earlier->segmentsUsedBy(state), {}};

@@ -15,7 +15,7 @@ namespace appshot {
 UniqueFd writePlans(const std::vector<FillPlan>& plans) {
   std::vector<uint64_t> words{plans.size()};
   for (const FillPlan& plan : plans) {
-    words.insert(words.end(), {plan.pid, plan.missing.size(), plan.next.size(), plan.registered.size(), plan.early.size()});
+    words.insert(words.end(), {plan.pid, plan.firstPieces, plan.missing.size(), plan.next.size(), plan.registered.size(), plan.early.size()});
     for (const auto* list : {&plan.missing, &plan.next, &plan.registered, &plan.early})
       for (const Extent& extent : *list) words.insert(words.end(), {extent.start, extent.end, extent.position});
   }
@@ -34,6 +34,7 @@ std::vector<FillPlan> readPlans(int fd) {
   std::vector<FillPlan> plans(next());
   for (FillPlan& plan : plans) {
     plan.pid = next();
+    plan.firstPieces = next();
     plan.missing.resize(next());
     plan.next.resize(next());
     plan.registered.resize(next());

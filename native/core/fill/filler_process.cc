@@ -83,38 +83,78 @@ bool isInMemory(const FillPlan& plan, const MappedPages& pages) {
   return true;
 }
 
-// In the order of the file, and with what lies between if that is little: a disk takes as long to begin as for so much.
-std::vector<std::pair<uint64_t, uint64_t>> readsOf(const std::vector<FillPlan>& plans) {
-  constexpr uint64_t kBridgedBytes = 32 << 10;
-  std::vector<std::pair<uint64_t, uint64_t>> pieces, reads;
-  for (const FillPlan& plan : plans)
-    for (const auto* list : {&plan.early, &plan.next})
-      for (const Extent& piece : *list) pieces.emplace_back(piece.position, piece.position + (piece.end - piece.start));
-  std::sort(pieces.begin(), pieces.end());
-  for (const auto& [from, to] : pieces) {
-    if (!reads.empty() && from <= reads.back().second + kBridgedBytes) reads.back().second = std::max(reads.back().second, to);
-    else reads.emplace_back(from, to);
-  }
-  return reads;
+using Pieces = std::vector<std::pair<uint64_t, uint64_t>>;
+
+void addPieces(Pieces& pieces, const std::vector<Extent>& extents, size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) pieces.emplace_back(extents[i].position, extents[i].position + (extents[i].end - extents[i].start));
 }
 
-// Asks the disk for what is next, all at once. Of a delta also for the rest: what is missed beside was mostly written lately. A page that
-// is missed meanwhile is read alone: with as much around it as the kernel would, it would come behind megabytes.
-void fetchFromDisk(const std::vector<FillPlan>& plans, const MappedPages& pages) {
+// Asks the disk for them all at once, in the order of the file, and for what lies between two if that is at most `bridged`: a disk takes as
+// long to begin as for some more.
+void askFor(Pieces pieces, const MappedPages& pages, uint64_t bridged) {
+  std::sort(pieces.begin(), pieces.end());
+  for (auto piece = pieces.begin(); piece != pieces.end();) {
+    auto [from, to] = *piece;
+    for (++piece; piece != pieces.end() && piece->first <= to + bridged; ++piece) to = std::max(to, piece->second);
+    ::madvise(pages.at + from, to - from, MADV_WILLNEED);
+  }
+}
+
+// What a first request needs. Most of it stands together (snapshot/page_uses.h), so that little else has to be read with it.
+void askForFirst(const std::vector<FillPlan>& plans, const MappedPages& pages) {
+  Pieces first;
+  for (const FillPlan& plan : plans) {
+    addPieces(first, plan.early, 0, plan.early.size());
+    addPieces(first, plan.next, 0, plan.firstPieces);
+  }
+  askFor(std::move(first), pages, 8 << 10);
+}
+
+// A part of them after the other, in their order, each when the one before has come: whoever misses a page meanwhile waits behind one part.
+void askInTurn(const Pieces& pieces, const MappedPages& pages) {
+  constexpr uint64_t kPartBytes = 2 << 20;
+  for (auto from = pieces.begin(); from != pieces.end();) {
+    auto to = from;
+    for (uint64_t bytes = 0; to != pieces.end() && bytes < kPartBytes; ++to) bytes += to->second - to->first;
+    askFor({from, to}, pages, 32 << 10);
+    [[maybe_unused]] char last = *static_cast<volatile const char*>(pages.at + std::prev(to)->first);
+    from = to;
+  }
+}
+
+// What is used after it, and of a small delta the rest: what is missed beside was mostly written lately.
+void askForLater(const std::vector<FillPlan>& plans, const MappedPages& pages) {
   constexpr uint64_t kSmallDelta = 16 << 20;
+  Pieces later, delta;
+  uint64_t deltaBytes = 0;
+  for (const FillPlan& plan : plans) {
+    addPieces(later, plan.next, plan.firstPieces, plan.next.size());
+    for (size_t i = 0; i < plan.missing.size(); i++) {
+      if (pages.baseBytes == 0 || plan.missing[i].position < pages.baseBytes) continue;
+      addPieces(delta, plan.missing, i, i + 1);
+      deltaBytes += plan.missing[i].end - plan.missing[i].start;
+    }
+  }
+  askInTurn(later, pages);
+  if (deltaBytes <= kSmallDelta) askInTurn(delta, pages);
+}
+
+// Asking takes milliseconds: who copies does not wait for what comes later to be asked for. A page that is missed meanwhile is read alone: with
+// as much around it as the kernel would, it would come behind megabytes.
+std::thread fetchFromDisk(const std::vector<FillPlan>& plans, const MappedPages& pages) {
   ::madvise(pages.at, pages.bytes, MADV_RANDOM);
-  for (const auto& [from, to] : readsOf(plans)) ::madvise(pages.at + from, to - from, MADV_WILLNEED);
-  if (pages.baseBytes && pages.bytes - pages.baseBytes <= kSmallDelta) ::madvise(pages.at + pages.baseBytes, pages.bytes - pages.baseBytes, MADV_WILLNEED);
+  askForFirst(plans, pages);
+  return std::thread([&plans, pages] { askForLater(plans, pages); });
 }
 
 // While nobody waits yet: what is next is asked of the disk, or mapped here where it is in memory. (Calls for a thousand pieces take
 // milliseconds of a processor on which the instance is being made: not where it can be had in one.)
-void fetchNext(const std::vector<FillPlan>& plans, const MappedPages& pages) {
+std::thread fetchNext(const std::vector<FillPlan>& plans, const MappedPages& pages) {
   constexpr uint64_t kMappedAtOnce = 64ull << 20;
   bool isThere = std::all_of(plans.begin(), plans.end(), [&](const FillPlan& plan) { return isInMemory(plan, pages); });
   bool isKnown = std::any_of(plans.begin(), plans.end(), [](const FillPlan& plan) { return !plan.next.empty(); });
   if (isThere && pages.bytes <= kMappedAtOnce) ::madvise(pages.at, pages.bytes, kPopulateRead);
-  if (!isThere && isKnown) fetchFromDisk(plans, pages);
+  return !isThere && isKnown ? fetchFromDisk(plans, pages) : std::thread();
 }
 
 void work(ReceivedOrder order) {
@@ -125,7 +165,7 @@ void work(ReceivedOrder order) {
   if (message.baseBytes && mapped != MAP_FAILED) mapped = ::mmap(mapped, message.baseBytes, PROT_READ, MAP_SHARED | MAP_FIXED, order.base.get(), 0);
   if (mapped == MAP_FAILED) std::abort();  // the inits see that we ended and act
   MappedPages pages{static_cast<char*>(mapped), message.pageBytes, message.baseBytes};
-  fetchNext(plans, pages);
+  std::thread fetching = fetchNext(plans, pages);
   auto readAhead = [pages] { ::madvise(pages.at, pages.bytes, MADV_NORMAL); };
   std::vector<std::vector<TouchedPage>> touched(plans.size());
   std::vector<std::thread> threads;
@@ -142,6 +182,7 @@ void work(ReceivedOrder order) {
     else job();
   }
   for (std::thread& thread : threads) thread.join();
+  if (fetching.joinable()) fetching.join();
   if (mapped) ::munmap(mapped, message.pageBytes);
   // Told before the working set is written: nobody has to wait for a hint.
   char byte = 1;

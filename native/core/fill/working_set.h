@@ -9,6 +9,10 @@
 
 namespace appshot {
 
+// Of each process: what a first request needs, about, is there before the program runs. The filler begins to copy it as soon as its place is
+// mapped; the process comes from the other end when it has nothing else to do.
+constexpr size_t kFirstPages = 768;
+
 // A page that a program missed.
 struct TouchedPage {
   uint32_t pid = 0;   // virtual

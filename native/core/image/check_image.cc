@@ -42,7 +42,7 @@ const char* brokenPartOf(const PageTables& pages) {
   if (isWhole && (pages.segments.size() > 1 || (pages.segments.size() == 1 && pages.segments[0].from != 0))) return "the pages of a whole image are in several segments";
   uint64_t last = pages.base.bytes;
   for (const PageSegment& segment : pages.segments) {
-    if (segment.from < last || segment.to <= segment.from || segment.to > kMost || segment.from % kPageSize || segment.to % kPageSize) return "a segment of pages is broken";
+    if (segment.from < last || segment.to <= segment.from || segment.firstTo < segment.from || segment.firstTo > segment.to || segment.to > kMost || segment.from % kPageSize || segment.to % kPageSize) return "a segment of pages is broken";
     if (segment.sums.size() != chunksOf(segment.to - segment.from)) return "the number of page checksums is wrong";
     last = segment.to;
   }

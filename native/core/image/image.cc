@@ -31,18 +31,22 @@ std::vector<uint32_t> asNumbers(std::string_view bytes, const std::string& place
 PageBase decodeBase(const std::string& name, std::string_view content, const std::string& place) {
   PageBase base;
   base.name = name;
-  if (content.size() < sizeof base.bytes) invalid(place + ": the record of the base is broken");
+  constexpr size_t kSizes = sizeof base.bytes + sizeof base.firstBytes;
+  if (content.size() < kSizes) invalid(place + ": the record of the base is broken");
   std::memcpy(&base.bytes, content.data(), sizeof base.bytes);
-  base.sums = asNumbers(content.substr(sizeof base.bytes), place);
+  std::memcpy(&base.firstBytes, content.data() + sizeof base.bytes, sizeof base.firstBytes);
+  base.sums = asNumbers(content.substr(kSizes), place);
   if (base.bytes == 0 || base.bytes % kPageSize) invalid(place + ": the record of the base is broken");
   return base;
 }
 
-// Its name is FROM-TO.
+// Its name is FROM-FIRST-TO.
 PageSegment decodeSegment(const std::string& name, std::string_view content, const std::string& place) {
   PageSegment segment;
   char* end = nullptr;
   segment.from = std::strtoull(name.c_str(), &end, 10);
+  if (*end != '-') invalid(place + ": a segment of pages has no borders");
+  segment.firstTo = std::strtoull(end + 1, &end, 10);
   if (*end != '-') invalid(place + ": a segment of pages has no borders");
   segment.to = std::strtoull(end + 1, nullptr, 10);
   segment.sums = asNumbers(content, place);
@@ -98,7 +102,10 @@ void Image::openBase() {
 
 PageBase Image::baseForDelta() const {
   if (tables_.base.bytes) return tables_.base;
-  return {directory_.substr(directory_.rfind('/') + 1), pageBytes(), tables_.segments.empty() ? std::vector<uint32_t>{} : tables_.segments[0].sums};
+  PageBase base;
+  base.name = directory_.substr(directory_.rfind('/') + 1);
+  if (!tables_.segments.empty()) base = {base.name, pageBytes(), tables_.segments[0].firstTo, tables_.segments[0].sums};
+  return base;
 }
 
 void Image::readRecords(const std::string& bytes) {
@@ -166,7 +173,7 @@ void Image::readRecords(const std::string& bytes) {
 
 void Image::verifyPages() const {
   const PageBase& base = tables_.base;
-  if (base.bytes) verifySegment(basePages_.get(), {0, base.bytes, base.sums}, directory_ + "/base.bin (the pages first saved with image '" + base.name + "')");
+  if (base.bytes) verifySegment(basePages_.get(), {0, base.bytes, base.firstBytes, base.sums}, directory_ + "/base.bin (the pages first saved with image '" + base.name + "')");
   for (const PageSegment& segment : tables_.segments) verifySegment(pages_.get(), segment, directory_ + "/pages.bin");
 }
 

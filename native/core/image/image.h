@@ -20,7 +20,7 @@
 
 namespace appshot {
 
-constexpr uint32_t kImageVersion = 3;
+constexpr uint32_t kImageVersion = 4;
 
 // Where the pages of an image stand.
 struct PageTables {

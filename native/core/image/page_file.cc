@@ -32,10 +32,10 @@ uint64_t wholePagesOf(int fd) {
 
 }  // namespace
 
-PageWriter::PageWriter(const std::string& path, uint64_t start) : path_(path), fd_(createPages(path)), start_(start), position_(start) { cut(fd_.get(), start); }
+PageWriter::PageWriter(const std::string& path, uint64_t start) : path_(path), fd_(createPages(path)), start_(start), position_(start), firstTo_(start) { cut(fd_.get(), start); }
 
 PageWriter::PageWriter(const std::string& path, UniqueFd file)
-    : path_(path), fd_(std::move(file)), isShared_(true), before_(verifiedRanges(fd_.get())), start_(wholePagesOf(fd_.get())), position_(start_) {
+    : path_(path), fd_(std::move(file)), isShared_(true), before_(verifiedRanges(fd_.get())), start_(wholePagesOf(fd_.get())), position_(start_), firstTo_(start_) {
   sys("seek in pages of an image", [&] { return ::lseek(fd_.get(), static_cast<off_t>(start_), SEEK_SET); });
 }
 
@@ -60,7 +60,7 @@ void PageWriter::startOver(uint64_t start, uint64_t keep) {
   sys("remove " + path_, [&] { return ::unlink(path_.c_str()); });
   fd_ = createPages(path_);
   cut(fd_.get(), start);
-  start_ = position_ = start;
+  start_ = position_ = firstTo_ = start;
   sum_ = 0;
   inChunk_ = 0;
   sums_.clear();
@@ -90,7 +90,7 @@ void PageWriter::endChunk() {
 
 PageSegment PageWriter::segment() {
   endChunk();
-  return {start_, position_, sums_};
+  return {start_, position_, firstTo_, sums_};
 }
 
 void PageWriter::keep() {

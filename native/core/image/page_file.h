@@ -19,12 +19,14 @@ constexpr uint64_t kChunkBytes = 1 << 20;
 struct PageBase {
   std::string name;             // of the image they were first saved with; for messages
   uint64_t bytes = 0;           // size of base.bin; 0: the image is whole
+  uint64_t firstBytes = 0;      // of that, from the beginning on, what a first request needed
   std::vector<uint32_t> sums;   // of its chunks
 };
 
 // What one snapshot wrote into a page file.
 struct PageSegment {
   uint64_t from = 0, to = 0;
+  uint64_t firstTo = 0;         // up to there stands what a first request needs
   std::vector<uint32_t> sums;   // of its chunks, counted from its beginning
 };
 
@@ -45,6 +47,8 @@ class PageWriter {
   void append(const void* pages, size_t bytes);
   // What was written so far; ends its last chunk.
   PageSegment segment();
+  // What a first request needs has been written.
+  void endFirst() { firstTo_ = position_; }
   // Bytes written so far.
   uint64_t written() const { return position_ - start_; }
   // Begins anew in a file of its own, at position `start`, with the first `keep` bytes that were written; the rest is forgotten.
@@ -60,7 +64,7 @@ class PageWriter {
   UniqueFd fd_;
   bool isShared_ = false, isKept_ = false;
   VerifiedRanges before_;  // of a shared file
-  uint64_t start_ = 0, position_ = 0;
+  uint64_t start_ = 0, position_ = 0, firstTo_ = 0;
   uint32_t sum_ = 0;
   uint64_t inChunk_ = 0;
   std::vector<uint32_t> sums_;

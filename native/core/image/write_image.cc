@@ -27,9 +27,11 @@ std::string asBytes(const std::vector<Number>& numbers) {
   return std::string(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(Number));
 }
 
-// Size of the base, then its checksums.
-std::string encodeBase(const PageBase& base) {
-  return std::string(reinterpret_cast<const char*>(&base.bytes), sizeof base.bytes) + asBytes(base.sums);
+// Size of the base and of what comes first in it, then its checksums.
+std::string encodeBase(const PageBase& base) { return asBytes(std::vector<uint64_t>{base.bytes, base.firstBytes}) + asBytes(base.sums); }
+
+std::string nameOf(const PageSegment& segment) {
+  return std::to_string(segment.from) + "-" + std::to_string(segment.firstTo) + "-" + std::to_string(segment.to);
 }
 
 }  // namespace
@@ -46,8 +48,7 @@ void writeImageFile(const std::string& directory, const State& state, const std:
   for (const ClassifiedResource& resource : state.resources)
     appendRecord(bytes, static_cast<RecordType>(kResourceRecord), resource.identity, encodeResource(resource));
   if (pages.base.bytes) appendRecord(bytes, kBase, pages.base.name, encodeBase(pages.base));
-  for (const PageSegment& segment : pages.segments)
-    appendRecord(bytes, kPages, std::to_string(segment.from) + "-" + std::to_string(segment.to), asBytes(segment.sums));
+  for (const PageSegment& segment : pages.segments) appendRecord(bytes, kPages, nameOf(segment), asBytes(segment.sums));
   if (!pages.frames.empty()) appendRecord(bytes, kCompressed, "zstd", asBytes(pages.frames));
   appendRecord(bytes, kEnd, "", "");
   std::string path = directory + "/image.bin";

@@ -7,13 +7,12 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/user.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/fill/extents.h"
 #include "core/fill/filler_message.h"
+#include "core/fill/lazy_ranges.h"
 #include "core/image/image.h"
 #include "core/restore/compile.h"
 
@@ -23,24 +22,10 @@ namespace {
 
 // Below this a process is filled at once: it costs less than the machinery.
 constexpr uint64_t kWorthwhileBytes = 1 << 20;
-// Of the working set: what a first request needs, about, is there before the program runs. The filler begins to copy it as soon as its
-// place is mapped; the process comes from the other end when it has nothing else to do.
-constexpr size_t kFirstPages = 768;
 // What is used after it is copied in windows of so many pages in the order of their use, and inside of each by address.
 constexpr std::ptrdiff_t kWindowPages = 256;
 // So many pages between two that are wanted are copied, too: that costs less than another call.
 constexpr uint64_t kBridgedBytes = 2 * kPageSize;
-
-// Stacks are written to before the program runs, and locked memory may not fault: both are filled at once.
-bool mayBeLazy(const Process& process, const Vma& vma) {
-  if (static_cast<VmaKind>(vma.kind) != VmaKind::Anonymous || (vma.advice & (kAdviceGrowsDown | kAdviceLocked))) return false;
-  return std::none_of(process.threads.begin(), process.threads.end(), [&](const Thread& thread) {
-    user_regs_struct registers;
-    std::memcpy(&registers, thread.registers.data(), sizeof registers);
-    return (registers.rsp > vma.start && registers.rsp <= vma.end) || (thread.rseqAddress >= vma.start && thread.rseqAddress < vma.end) ||
-           (thread.tidAddress >= vma.start && thread.tidAddress < vma.end);
-  });
-}
 
 // Pages of the working set that are missing, in the order of their use.
 std::vector<uint64_t> inOrderOfUse(const std::vector<TouchedPage>& workingSet, uint64_t pid, const Extents& missing) {
@@ -50,15 +35,16 @@ std::vector<uint64_t> inOrderOfUse(const std::vector<TouchedPage>& workingSet, u
   return pages;
 }
 
-// By address, neighbours joined. Apart where one range of memory ends and the next begins: the kernel copies into one at a time.
+// By address, neighbours joined, and with them the few pages between two that stand between them in the file, too. Apart where one range of
+// memory ends and the next begins: the kernel copies into one at a time.
 std::vector<Extent> byAddress(std::vector<uint64_t> pages, const Extents& missing) {
   std::sort(pages.begin(), pages.end());
   std::vector<Extent> pieces;
-  for (auto from = pages.begin(); from != pages.end();) {
-    auto to = std::next(from);
-    while (to != pages.end() && *to - *std::prev(to) <= kPageSize + kBridgedBytes) ++to;
-    for (const Extent& piece : missing.within(*from, *std::prev(to) + kPageSize)) pieces.push_back(piece);
-    from = to;
+  for (uint64_t page : pages) {
+    std::vector<Extent> here;
+    if (!pieces.empty() && page <= pieces.back().end + kBridgedBytes) here = missing.within(pieces.back().start, page + kPageSize);
+    if (here.size() == 1) pieces.back() = here.front();
+    else pieces.push_back(missing.within(page, page + kPageSize).front());
   }
   return pieces;
 }
@@ -98,6 +84,7 @@ LazyMemory planLazyMemory(const Compiler& compiler, const Process& process) {
   std::vector<uint64_t> wanted = inOrderOfUse(compiler.workingSet, lazy.plan.pid, missing);
   auto firstEnd = wanted.begin() + static_cast<std::ptrdiff_t>(std::min(wanted.size(), kFirstPages));
   lazy.plan.next = byAddress({wanted.begin(), firstEnd}, missing);
+  lazy.plan.firstPieces = lazy.plan.next.size();
   for (auto piece = lazy.plan.next.rbegin(); piece != lazy.plan.next.rend(); ++piece) lazy.first.push_back({piece->start, piece->position, piece->end - piece->start});
   for (auto from = firstEnd; from != wanted.end();) {
     auto to = from + std::min<std::ptrdiff_t>(wanted.end() - from, kWindowPages);

@@ -11,9 +11,8 @@ namespace appshot {
 
 static constexpr uint64_t kNotThere = ~0ull;
 
-void PageSaver::begin(int32_t vpid, std::vector<uint64_t> borders) {
-  borders_ = std::move(borders);
-  nextBorder_ = 0;
+void PageSaver::begin(int32_t vpid, bool together) {
+  together_ = together;
   earlierRuns_ = earlier_ ? &earlier_->runsOf(vpid) : nullptr;
   nextEarlierRun_ = 0;
   runs_.clear();
@@ -26,7 +25,7 @@ void PageSaver::take(const std::vector<iovec>& pieces, char* bytes) {
     auto address = reinterpret_cast<uint64_t>(piece.iov_base);
     compare(address, bytes + at, piece.iov_len);
     for (size_t page = 0; page < piece.iov_len / kPageSize; page++, at += kPageSize) {
-      if (found_[page] != kNotThere) {
+      if (!isToBeTaken(found_[page])) {
         add(address + page * kPageSize, found_[page]);
         if (found_[page] >= baseBytes()) own_ += kPageSize;
         continue;
@@ -40,21 +39,17 @@ void PageSaver::take(const std::vector<iovec>& pieces, char* bytes) {
   pages_.append(bytes, kept);
 }
 
+bool PageSaver::isToBeTaken(uint64_t found) const {
+  if (found == kNotThere) return true;
+  return together_ && found < baseBytes() && found >= earlier_->base().firstBytes;
+}
+
 void PageSaver::add(uint64_t address, uint64_t position) {
-  while (nextBorder_ < borders_.size() && borders_[nextBorder_] < address) nextBorder_++;
-  // A restore treats each range of memory by itself.
-  bool isBorder = nextBorder_ < borders_.size() && borders_[nextBorder_] == address;
-  if (!runs_.empty()) {
-    PageRun& last = runs_.back();
-    uint64_t bytes = last.pages * kPageSize;
-    // A run is never partly in the base and partly not.
-    bool crosses = isBorder || (earlier_ && position == baseBytes());
-    if (last.address + bytes == address && last.position + bytes == position && !crosses) {
-      last.pages++;
-      return;
-    }
-  }
-  runs_.push_back({address, 1, position});
+  bool follows = !runs_.empty() && runs_.back().address + runs_.back().pages * kPageSize == address &&
+                 runs_.back().position + runs_.back().pages * kPageSize == position;
+  // A run is never partly in the base and partly not.
+  if (follows && position != baseBytes()) runs_.back().pages++;
+  else runs_.push_back({address, 1, position});
 }
 
 void PageSaver::compare(uint64_t address, const char* bytes, size_t count) {

@@ -17,13 +17,15 @@ class PageSaver {
   // `earlier`: null for a whole image.
   PageSaver(PageWriter& pages, const EarlierPages* earlier) : pages_(pages), earlier_(earlier) {}
 
-  // Begins a process: its pages come in ascending order. `borders`: where its ranges of memory start, ascending; no run goes across
-  // one.
-  void begin(int32_t vpid, std::vector<uint64_t> borders);
+  // Begins with pages of a process, which come in ascending order. `together`: also those that the base has are written, unless they
+  // stand together there, too.
+  void begin(int32_t vpid, bool together);
   // Saves memory that was read from `pieces` (addresses and lengths in the process) to `bytes`, which it may overwrite.
   void take(const std::vector<iovec>& pieces, char* bytes);
-  // What the process's runs are now.
+  // Where those pages are now, in ascending order.
   std::vector<PageRun> finish() { return std::move(runs_); }
+  // What a first request needs has been saved.
+  void endFirst() { pages_.endFirst(); }
 
   bool hasBase() const { return earlier_ != nullptr; }
   uint64_t baseBytes() const { return earlier_ ? earlier_->base().bytes : 0; }
@@ -32,6 +34,7 @@ class PageSaver {
 
  private:
   void add(uint64_t address, uint64_t position);
+  bool isToBeTaken(uint64_t found) const;
   // Finds which pages of [address, address + bytes) the earlier image has with these contents, and where.
   void compare(uint64_t address, const char* bytes, size_t count);
 
@@ -39,8 +42,7 @@ class PageSaver {
   const EarlierPages* earlier_;
   const std::vector<PageRun>* earlierRuns_ = nullptr;
   size_t nextEarlierRun_ = 0;
-  std::vector<uint64_t> borders_;
-  size_t nextBorder_ = 0;
+  bool together_ = false;
   std::vector<PageRun> runs_;
   std::vector<uint64_t> found_;      // earlier position by page of the piece; kNotThere
   std::vector<char> earlierBytes_;

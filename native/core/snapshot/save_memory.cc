@@ -27,7 +27,7 @@ uint64_t bytesOf(const State& state) {
 
 }  // namespace
 
-bool StoppedMemory::read(const Process& process, const TakePages& take) const { return copyRuns(tree_.hostPid(process.pid), process.runs, take); }
+bool StoppedMemory::read(const Process& process, const std::vector<PageRun>& runs, const TakePages& take) const { return copyRuns(tree_.hostPid(process.pid), runs, take); }
 
 CopiedMemory::CopiedMemory(StoppedTree& tree, const State& state) {
   const Process& root = *std::find_if(state.processes.begin(), state.processes.end(), [](const Process& p) { return p.ppid == 1; });
@@ -44,38 +44,54 @@ CopiedMemory::CopiedMemory(StoppedTree& tree, const State& state) {
     }
 }
 
-bool CopiedMemory::read(const Process& process, const TakePages& take) const {
+std::string CopiedMemory::bufferedPart(int32_t vpid, const PageRun& run) const {
+  auto after = buffered_.upper_bound({vpid, run.address});
+  if (after == buffered_.begin()) return {};
+  const auto& [place, bytes] = *std::prev(after);
+  // The pieces that are asked for are parts of those that were buffered.
+  if (place.first != vpid || run.address >= place.second + bytes.size()) return {};
+  return bytes.substr(run.address - place.second, run.pages * kPageSize);
+}
+
+bool CopiedMemory::read(const Process& process, const std::vector<PageRun>& runs, const TakePages& take) const {
   std::vector<PageRun> fromTwin;
-  for (const PageRun& run : process.runs) {
-    auto kept = buffered_.find({process.pid, run.address});
-    if (kept == buffered_.end()) {
+  for (const PageRun& run : runs) {
+    std::string bytes = bufferedPart(process.pid, run);
+    if (bytes.empty()) {
       fromTwin.push_back(run);
       continue;
     }
     if (!copyRuns(twin_->pid(), fromTwin, take)) return false;
     fromTwin.clear();
-    std::string bytes = kept->second;
     if (!take({{reinterpret_cast<void*>(run.address), bytes.size()}}, bytes.data(), bytes.size())) return false;
   }
   return copyRuns(twin_->pid(), fromTwin, take);
 }
 
-Copied saveMemory(State& state, const MemorySource& source, PageSaver& saver, const GoOn& goOn) {
+Copied saveMemory(State& state, PageSaver& saver, const SavePlan& plan) {
   const uint64_t all = bytesOf(state);
   auto tooDifferent = [&] { return saver.hasBase() && (saver.ownBytes() * kMostOwnOf > all || saver.baseBytes() > all * kMostBaseTimes); };
-  std::vector<std::vector<PageRun>> saved;
-  for (const Process& process : state.processes) {
+  std::vector<std::vector<PageRun>> saved(state.processes.size());
+  for (PageUse use : {PageUse::First, PageUse::Later, PageUse::Rest}) {
+    for (size_t i = 0; i < saved.size(); i++) {
+      const Process& process = state.processes[i];
+      saver.begin(process.pid, use == PageUse::First);
+      bool went = plan.source.read(process, plan.uses.runsOf(process, use), [&](const std::vector<iovec>& pieces, char* bytes, size_t) {
+        saver.take(pieces, bytes);
+        return !tooDifferent() && plan.goOn();
+      });
+      if (!went) return tooDifferent() ? Copied::TooDifferent : Copied::Cancelled;
+      std::vector<PageRun> runs = saver.finish();
+      saved[i].insert(saved[i].end(), runs.begin(), runs.end());
+    }
+    if (use == PageUse::First) saver.endFirst();
+  }
+  for (size_t i = 0; i < saved.size(); i++) {
+    Process& process = state.processes[i];
     std::vector<uint64_t> borders;
     for (const Vma& vma : process.vmas) borders.push_back(vma.start);
-    saver.begin(process.pid, std::move(borders));
-    bool went = source.read(process, [&](const std::vector<iovec>& pieces, char* bytes, size_t) {
-      saver.take(pieces, bytes);
-      return !tooDifferent() && goOn();
-    });
-    if (!went) return tooDifferent() ? Copied::TooDifferent : Copied::Cancelled;
-    saved.push_back(saver.finish());
+    process.runs = arrangeRuns(std::move(saved[i]), borders, saver.baseBytes());
   }
-  for (size_t i = 0; i < saved.size(); i++) state.processes[i].runs = std::move(saved[i]);
   return Copied::Done;
 }
 

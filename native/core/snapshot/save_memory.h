@@ -10,6 +10,7 @@
 #include "core/snapshot/collect_memory.h"
 #include "core/snapshot/memory_twin.h"
 #include "core/snapshot/page_saver.h"
+#include "core/snapshot/page_uses.h"
 #include "core/snapshot/stopped_tree.h"
 
 namespace appshot {
@@ -23,19 +24,19 @@ enum class Copied {
   TooDifferent,  // a delta would save too little: begin again without a base. The processes' runs are what they were
 };
 
-// Where the contents of a process's runs are read.
+// Where the contents of processes are read.
 class MemorySource {
  public:
   virtual ~MemorySource() = default;
-  // As copyRuns, for runs of `process`.
-  virtual bool read(const Process& process, const TakePages& take) const = 0;
+  // As copyRuns, for some pages of `process`.
+  virtual bool read(const Process& process, const std::vector<PageRun>& runs, const TakePages& take) const = 0;
 };
 
 // The stopped processes themselves.
 class StoppedMemory : public MemorySource {
  public:
   explicit StoppedMemory(const StoppedTree& tree) : tree_(tree) {}
-  bool read(const Process& process, const TakePages& take) const override;
+  bool read(const Process& process, const std::vector<PageRun>& runs, const TakePages& take) const override;
 
  private:
   const StoppedTree& tree_;
@@ -46,14 +47,22 @@ class StoppedMemory : public MemorySource {
 class CopiedMemory : public MemorySource {
  public:
   CopiedMemory(StoppedTree& tree, const State& state);
-  bool read(const Process& process, const TakePages& take) const override;
+  bool read(const Process& process, const std::vector<PageRun>& runs, const TakePages& take) const override;
 
  private:
+  // Those pages of `run` that are in the buffer; empty: it has to be read from the twin.
+  std::string bufferedPart(int32_t vpid, const PageRun& run) const;
+
   std::optional<MemoryTwin> twin_;
   std::map<std::pair<int32_t, uint64_t>, std::string> buffered_;  // by process and address
 };
 
-// Copies the runs of all processes into the image; their positions before do not count.
-Copied saveMemory(State& state, const MemorySource& source, PageSaver& saver, const GoOn& goOn);
+// Copies the runs of all processes into the image, what is used first before all else; their positions before do not count.
+struct SavePlan {
+  const MemorySource& source;
+  const PageUses& uses;
+  const GoOn& goOn;
+};
+Copied saveMemory(State& state, PageSaver& saver, const SavePlan& plan);
 
 }  // namespace appshot

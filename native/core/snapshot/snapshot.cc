@@ -90,16 +90,16 @@ void makeTemplateOf(State& state, const SnapshotRequest& request) {
 uint64_t sizeOf(const std::string& path) { return static_cast<uint64_t>(std::filesystem::file_size(path)); }
 
 // A delta where there are earlier pages and they save enough; then `earlier` is still there. False when it was cancelled.
-bool writePages(State& state, const MemorySource& memory, PageWriter& pages, std::optional<EarlierPages>& earlier, const GoOn& goOn) {
+bool writePages(State& state, PageWriter& pages, std::optional<EarlierPages>& earlier, const SavePlan& plan) {
   uint64_t shared = pages.written(), sharedFrom = pages.position() - shared;
   PageSaver saver(pages, earlier ? &*earlier : nullptr);
-  Copied copied = saveMemory(state, memory, saver, goOn);
+  Copied copied = saveMemory(state, saver, plan);
   if (copied == Copied::TooDifferent) {
     forEachSharedRun(state, [&](PageRun& run) { run.position -= sharedFrom; });
     pages.startOver(0, shared);
     earlier.reset();
     PageSaver whole(pages, nullptr);
-    copied = saveMemory(state, memory, whole, goOn);
+    copied = saveMemory(state, whole, plan);
   }
   return copied == Copied::Done;
 }
@@ -160,7 +160,8 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   // From here on an instance that is to end can be let go at any moment instead.
   result.stoppedUs = monotonicUs() - stoppedAt;
   clock.done("memory");
-  bool go = writePages(state, *memory, pages, earlier, goOn);
+  PageUses uses(request.wokenFrom.empty() ? std::vector<TouchedPage>{} : readWorkingSet(request.wokenFrom));
+  bool go = writePages(state, pages, earlier, {*memory, uses, goOn});
   clock.done("copy");
 
   if (go) {
