@@ -51,10 +51,9 @@ bool receiveAll(int socket, char* to, size_t bytes, std::vector<UniqueFd>* fds) 
 
 std::optional<Message> receiveMessage(int socket) {
   Message message;
-  unsigned char prefix[4];
-  if (!receiveAll(socket, reinterpret_cast<char*>(prefix), sizeof prefix, &message.fds)) return std::nullopt;
-  uint32_t length = prefix[0] | prefix[1] << 8 | prefix[2] << 16 | static_cast<uint32_t>(prefix[3]) << 24;
-  if (length > kLongestMessage) throw Error("bad-request", "a message of " + std::to_string(length) + " bytes is too long");
+  char prefix[4];
+  if (!receiveAll(socket, prefix, sizeof prefix, &message.fds)) return std::nullopt;
+  uint32_t length = *lengthIn({prefix, sizeof prefix});
   message.text.resize(length);
   if (length > 0 && !receiveAll(socket, message.text.data(), length, nullptr)) {
     throw Error("bad-request", "the connection ended within a message");
@@ -65,6 +64,14 @@ std::optional<Message> receiveMessage(int socket) {
 std::string lengthPrefix(std::string_view text) {
   auto length = static_cast<uint32_t>(text.size());
   return {static_cast<char>(length), static_cast<char>(length >> 8), static_cast<char>(length >> 16), static_cast<char>(length >> 24)};
+}
+
+std::optional<uint32_t> lengthIn(std::string_view received) {
+  if (received.size() < 4) return std::nullopt;
+  auto byte = [&](size_t at) { return static_cast<uint32_t>(static_cast<unsigned char>(received[at])); };
+  uint32_t length = byte(0) | byte(1) << 8 | byte(2) << 16 | byte(3) << 24;
+  if (length > kLongestMessage) throw Error("bad-request", "a message of " + std::to_string(length) + " bytes is too long");
+  return length;
 }
 
 void sendMessage(int socket, std::string_view text, const std::vector<int>& fds) {

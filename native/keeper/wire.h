@@ -27,5 +27,7 @@ void sendMessage(int socket, std::string_view text, const std::vector<int>& fds 
 
 // The four bytes in front of `text`.
 std::string lengthPrefix(std::string_view text);
+// What they say; nothing where not all of them have come. Throws Error when no message is as long.
+std::optional<uint32_t> lengthIn(std::string_view received);
 
 }  // namespace appshot

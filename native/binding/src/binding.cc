@@ -8,6 +8,7 @@
 #include "core/sys/error.h"
 #include "engine_client.h"
 #include "keeper/wire.h"
+#include "keeper_start.h"
 
 namespace {
 
@@ -50,6 +51,24 @@ std::vector<int> descriptorsArgument(const Napi::CallbackInfo& info, size_t inde
   return fds;
 }
 
+class KeeperConnection;
+
+// Finds the keeper, or starts it, which takes a while: beside the event loop.
+class Connecting : public Napi::AsyncWorker {
+ public:
+  Connecting(Napi::Env env, KeeperConnection& connection, std::string directory, std::string program)
+      : Napi::AsyncWorker(env, "appshot keeper"), connection_(connection), directory_(std::move(directory)), program_(std::move(program)) {}
+
+  void Execute() override;
+  void OnOK() override;
+
+ private:
+  KeeperConnection& connection_;
+  std::string directory_, program_;
+  appshot::UniqueFd socket_;
+  ClientNews failure_{ClientNews::Kind::kClosed, 0, "", "", ""};
+};
+
 // new KeeperConnection(directory, keeperProgram, onEvent(json), onClosed(code, message))
 //   connect(): Promise<void>            once
 //   call(method, params, fds?): Promise<string>
@@ -67,43 +86,56 @@ class KeeperConnection : public Napi::ObjectWrap<KeeperConnection> {
         directory_(textArgument(info, 0, "directory")),
         program_(textArgument(info, 1, "keeperProgram")),
         onEvent_(Napi::Persistent(functionArgument(info, 2, "onEvent"))),
-        onClosed_(Napi::Persistent(functionArgument(info, 3, "onClosed"))) {}
+        onClosed_(Napi::Persistent(functionArgument(info, 3, "onClosed"))),
+        context_(info.Env(), "appshot keeper") {}
 
-  ~KeeperConnection() override { unhook(); }
-
- private:
-  // Node.js goes down while the connection is open: its thread must not outlive what it calls into.
-  static void goDown(void* self) {
-    auto* connection = static_cast<KeeperConnection*>(self);
-    connection->hooked_ = false;
-    connection->client_->close();
+  void connected(appshot::UniqueFd socket) {
+    Napi::Env env = Env();
+    if (closing_) return closed(env, {ClientNews::Kind::kClosed, 0, "the connection to the engine's keeper was closed", "unavailable", ""});
+    uv_loop_t* loop = nullptr;
+    napi_get_uv_event_loop(env, &loop);
+    try {
+      auto client = std::make_unique<EngineClient>([this](std::vector<ClientNews> news) { deliver(news); });
+      client->start(loop, std::move(socket));
+      client_ = std::move(client);
+    } catch (const appshot::Error& error) {
+      return closed(env, {ClientNews::Kind::kClosed, 0, error.what(), error.code(), ""});
+    }
+    // Node.js goes down, or a worker of it, while the connection is open: the loop has to let go of it first.
+    napi_add_async_cleanup_hook(env, [](napi_async_cleanup_hook_handle, void* self) { static_cast<KeeperConnection*>(self)->letGo(); }, this, &goingDown_);
+    connected_ = true;
+    std::exchange(connecting_, nullptr)->Resolve(env.Undefined());
   }
 
-  void unhook() {
-    if (std::exchange(hooked_, false)) napi_remove_env_cleanup_hook(Env(), goDown, this);
+  void closed(Napi::Env env, const ClientNews& news) {
+    bool wasConnected = std::exchange(connected_, false);
+    Napi::Error error = codedError(env, news.code, news.text);
+    if (connecting_) std::exchange(connecting_, nullptr)->Reject(error.Value());
+    for (auto& [id, deferred] : std::exchange(pending_, {})) deferred.Reject(error.Value());
+    if (wasConnected) onClosed_.Call({Napi::String::New(env, news.code), Napi::String::New(env, news.text)});
+    letGo();
+    Unref();
+  }
+
+ private:
+  // The loop does so in a later turn, when this object may be gone.
+  void letGo() {
+    if (EngineClient* client = client_.release())
+      client->close([client, hook = goingDown_] {
+        napi_remove_async_cleanup_hook(hook);
+        delete client;
+      });
   }
 
   Napi::Value connect(const Napi::CallbackInfo& info) {
     Napi::Env env = info.Env();
-    if (client_) throw codedError(env, "bad-request", "connect was called already");
-    // Held until the connection is closed: the thread calls back into this object.
+    if (std::exchange(begun_, true)) throw codedError(env, "bad-request", "connect was called already");
+    // Held until the connection is closed: the loop calls back into this object.
     Ref();
     connecting_ = std::make_unique<Napi::Promise::Deferred>(env);
-    news_ = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "appshot keeper", 0, 1);
-    client_ = std::make_unique<EngineClient>(directory_, program_, [this](ClientNews news) {
-      bool isLast = news.kind == ClientNews::Kind::kClosed;
-      auto* copy = new ClientNews(std::move(news));
-      auto status = news_.BlockingCall(copy, [this](Napi::Env callEnv, Napi::Function, ClientNews* told) {
-        std::unique_ptr<ClientNews> owned(told);
-        if (callEnv != nullptr) deliver(callEnv, *owned);
-      });
-      if (status != napi_ok) delete copy;  // Node.js is going down
-      // By the thread itself: released by the one that hears the news, the function could go while this call still returns from it.
-      else if (isLast) news_.Release();
-    });
-    client_->start();
-    hooked_ = napi_add_env_cleanup_hook(env, goDown, this) == napi_ok;
-    return connecting_->Promise();
+    Napi::Promise promise = connecting_->Promise();
+    (new Connecting(env, *this, directory_, program_))->Queue();
+    return promise;
   }
 
   Napi::Value call(const Napi::CallbackInfo& info) {
@@ -130,25 +162,27 @@ class KeeperConnection : public Napi::ObjectWrap<KeeperConnection> {
   }
 
   Napi::Value close(const Napi::CallbackInfo& info) {
-    if (client_) client_->close();
+    closing_ = true;
+    if (connected_) closed(info.Env(), {ClientNews::Kind::kClosed, 0, "the connection to the engine's keeper ended", "unavailable", ""});
     return info.Env().Undefined();
   }
 
-  // On the JavaScript thread.
-  void deliver(Napi::Env env, const ClientNews& news) {
+  // From the event loop: what was promised is settled before it goes on.
+  void deliver(const std::vector<ClientNews>& all) {
+    Napi::Env env = Env();
     Napi::HandleScope scope(env);
-    switch (news.kind) {
-      case ClientNews::Kind::kConnected:
-        connected_ = true;
-        return std::exchange(connecting_, nullptr)->Resolve(env.Undefined());
-      case ClientNews::Kind::kEvent:
-        onEvent_.Call({Napi::String::New(env, news.text)});
-        return;
-      case ClientNews::Kind::kValue:
-      case ClientNews::Kind::kError:
-        return settle(env, news);
-      case ClientNews::Kind::kClosed:
-        return closed(env, news);
+    Napi::CallbackScope callback(env, context_);
+    for (const ClientNews& news : all) {
+      // Closed by who was told of the one before.
+      if (!connected_) return;
+      try {
+        if (news.kind == ClientNews::Kind::kEvent) onEvent_.Call({Napi::String::New(env, news.text)});
+        else if (news.kind == ClientNews::Kind::kClosed) closed(env, news);
+        else settle(env, news);
+      } catch (const Napi::Error& error) {
+        // Thrown by a listener, which nobody called who could catch it.
+        napi_fatal_exception(env, error.Value());
+      }
     }
   }
 
@@ -161,26 +195,33 @@ class KeeperConnection : public Napi::ObjectWrap<KeeperConnection> {
     else deferred.Reject(withFacts(env, codedError(env, news.code, news.text), news.facts).Value());
   }
 
-  void closed(Napi::Env env, const ClientNews& news) {
-    bool wasConnected = std::exchange(connected_, false);
-    Napi::Error error = codedError(env, news.code, news.text);
-    if (connecting_) std::exchange(connecting_, nullptr)->Reject(error.Value());
-    for (auto& [id, deferred] : std::exchange(pending_, {})) deferred.Reject(error.Value());
-    unhook();
-    if (wasConnected) onClosed_.Call({Napi::String::New(env, news.code), Napi::String::New(env, news.text)});
-    Unref();
-  }
-
   std::string directory_, program_;
   Napi::FunctionReference onEvent_, onClosed_;
-  Napi::ThreadSafeFunction news_;
+  Napi::AsyncContext context_;
   std::unique_ptr<EngineClient> client_;
+  napi_async_cleanup_hook_handle goingDown_ = nullptr;
   std::unique_ptr<Napi::Promise::Deferred> connecting_;
   std::map<double, Napi::Promise::Deferred> pending_;
-  bool connected_ = false;
-  bool hooked_ = false;
+  bool begun_ = false, connected_ = false, closing_ = false;
   double lastId_ = 0;
 };
+
+void Connecting::Execute() {
+  try {
+    socket_ = appshot::connectToKeeper(directory_, program_);
+  } catch (const appshot::Error& error) {
+    failure_.code = error.code();
+    failure_.text = error.what();
+  } catch (const std::exception& error) {
+    failure_.code = "internal";
+    failure_.text = error.what();
+  }
+}
+
+void Connecting::OnOK() {
+  if (failure_.code.empty()) connection_.connected(std::move(socket_));
+  else connection_.closed(Env(), failure_);
+}
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("KeeperConnection", KeeperConnection::define(env));

@@ -1,20 +1,20 @@
-// A connection to a keeper with a thread of its own. Knows nothing of Node.js.
+// A connection to a keeper, on the event loop of whoever has it: an answer is there in the turn in which it comes, and no other thread has
+// to wake for it. Knows nothing of JavaScript. All of it is called on the loop's thread.
 #pragma once
 
-#include <cstdint>
+#include <uv.h>
+
 #include <functional>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "core/sys/unique_fd.h"
 
 namespace appshot {
 
-// What the thread reports.
+// What the keeper says.
 struct ClientNews {
-  enum class Kind { kConnected, kValue, kError, kEvent, kClosed };
+  enum class Kind { kValue, kError, kEvent, kClosed };
   Kind kind;
   double id = 0;             // of the call, for kValue and kError
   std::string text;          // JSON of a value or event; message of an error
@@ -24,18 +24,16 @@ struct ClientNews {
 
 class EngineClient {
  public:
-  using OnNews = std::function<void(ClientNews)>;
+  // Called with all that has come together; kClosed is the last of all.
+  using OnNews = std::function<void(std::vector<ClientNews>)>;
 
-  // `onNews` is called on the client's thread, and last with kClosed.
-  EngineClient(std::string directory, std::string keeperProgram, OnNews onNews)
-      : directory_(std::move(directory)), program_(std::move(keeperProgram)), onNews_(std::move(onNews)) {}
-  ~EngineClient() { close(); }
-
-  void start();
-  // Sends at once where the socket takes it, and otherwise from the thread. Descriptors are duplicated. False when closed.
+  explicit EngineClient(OnNews onNews) : onNews_(std::move(onNews)) {}
+  // Throws Error.
+  void start(uv_loop_t* loop, UniqueFd socket);
+  // Sends at once where the socket takes it, and otherwise when it does. Descriptors are duplicated. False when closed.
   bool send(std::string text, const std::vector<int>& fds);
-  // Waits for the thread, which does nothing long but start a keeper.
-  void close();
+  // After start(), once. Nothing is told any more; `onReleased` is called when the loop has let go of it, and may destroy this.
+  void close(std::function<void()> onReleased);
 
  private:
   struct Outgoing {
@@ -43,20 +41,20 @@ class EngineClient {
     std::vector<UniqueFd> fds;
   };
 
-  void run();
-  void exchange();
+  void ready(int status, int events);
+  void watch();
   // False when the socket takes no more for now.
   bool flush();
-  void receive(const std::string& text);
+  // False when nothing more will come.
+  bool receive();
+  void takeMessages(std::vector<ClientNews>& news);
 
-  std::string directory_, program_;
   OnNews onNews_;
-  UniqueFd wake_;
-  std::mutex mutex_;                     // of what follows
   UniqueFd socket_;
+  uv_poll_t* poll_ = nullptr;            // freed by the loop
+  std::function<void()> onReleased_;
   std::vector<Outgoing> queue_;
-  bool closing_ = false;
-  std::thread thread_;
+  std::string received_;                 // and not yet a message
 };
 
 }  // namespace appshot

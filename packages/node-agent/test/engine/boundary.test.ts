@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
 import { KeeperConnection, keeperProgram } from '@appshot/native';
 import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
@@ -56,6 +59,45 @@ test('a keeper that dies rejects what was asked of it', async (t) => {
   for (const pid of stdout.trim().split('\n').map(Number)) process.kill(pid, 'SIGKILL');
   await t.throwsAsync(guest, { code: 'unavailable' });
   await waitUntil(() => closed === 'unavailable');
+});
+
+test('a worker that ends with its connection open takes it along, and the process goes on', async (t) => {
+  const { dir, engine } = await testEngine(t);
+  const program = `
+    const { parentPort, workerData } = require('node:worker_threads');
+    import(workerData.native).then(async ({ KeeperConnection, keeperProgram }) => {
+      globalThis.connection = new KeeperConnection(workerData.dir, keeperProgram, () => {}, () => {});
+      await globalThis.connection.connect();
+      void globalThis.connection.call('list', '{}');
+      parentPort.postMessage('connected');
+    });`;
+  for (let round = 0; round < 3; round += 1) {
+    const worker = new Worker(program, { eval: true, workerData: { dir, native: import.meta.resolve('@appshot/native') } });
+    await once(worker, 'message');
+    t.is(await worker.terminate(), 1);
+  }
+  t.deepEqual((await engine.list()).running, []);
+});
+
+test('what a listener throws is thrown where nothing can catch it, and the connection goes on', async (t) => {
+  const { dir, launch, engine } = await testEngine(t);
+  const program = `
+    import { openEngine } from ${JSON.stringify(import.meta.resolve('../../dist/engine/open-engine.js'))};
+    const engine = await openEngine({ dir: ${JSON.stringify(dir)} });
+    process.once('uncaughtException', async ({ message }) => {
+      await engine.list();
+      process.stdout.write(message, () => process.exit(7));
+    });
+    engine.onEvent(() => { throw new Error('of the listener'); });
+    process.stdout.write('ready ');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit');
+  let said = '';
+  child.stdout.on('data', (bytes: Buffer) => { said += bytes.toString(); });
+  await waitUntil(() => said !== '');
+  await launch('ending', 'c');
+  await engine.kill('ending', 'KILL');
+  t.deepEqual([(await ended)[0], said], [7, 'ready of the listener']);
 });
 
 test('no keeper where none can be', async (t) => {
