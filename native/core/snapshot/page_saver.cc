@@ -10,6 +10,8 @@
 namespace appshot {
 
 static constexpr uint64_t kNotThere = ~0ull;
+// Of unchanged pages, with one snapshot: the others follow with the next ones. (What a program needs first may be others each time.)
+static constexpr uint64_t kMostTakenAlong = 256;
 
 void PageSaver::begin(int32_t vpid, bool together) {
   together_ = together;
@@ -39,9 +41,10 @@ void PageSaver::take(const std::vector<iovec>& pieces, char* bytes) {
   pages_.append(bytes, kept);
 }
 
-bool PageSaver::isToBeTaken(uint64_t found) const {
+bool PageSaver::isToBeTaken(uint64_t found) {
   if (found == kNotThere) return true;
-  return together_ && found < baseBytes() && found >= earlier_->base().firstBytes;
+  bool isScattered = together_ && found < baseBytes() && found >= earlier_->base().firstBytes;
+  return isScattered && takenAlong_++ < kMostTakenAlong;
 }
 
 void PageSaver::add(uint64_t address, uint64_t position) {

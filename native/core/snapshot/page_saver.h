@@ -17,8 +17,8 @@ class PageSaver {
   // `earlier`: null for a whole image.
   PageSaver(PageWriter& pages, const EarlierPages* earlier) : pages_(pages), earlier_(earlier) {}
 
-  // Begins with pages of a process, which come in ascending order. `together`: also those that the base has are written, unless they
-  // stand together there, too.
+  // Begins with pages of a process, which come in ascending order. `together`: also some of those that the base has are written, unless
+  // they stand together there, too.
   void begin(int32_t vpid, bool together);
   // Saves memory that was read from `pieces` (addresses and lengths in the process) to `bytes`, which it may overwrite.
   void take(const std::vector<iovec>& pieces, char* bytes);
@@ -34,7 +34,7 @@ class PageSaver {
 
  private:
   void add(uint64_t address, uint64_t position);
-  bool isToBeTaken(uint64_t found) const;
+  bool isToBeTaken(uint64_t found);
   // Finds which pages of [address, address + bytes) the earlier image has with these contents, and where.
   void compare(uint64_t address, const char* bytes, size_t count);
 
@@ -46,7 +46,7 @@ class PageSaver {
   std::vector<PageRun> runs_;
   std::vector<uint64_t> found_;      // earlier position by page of the piece; kNotThere
   std::vector<char> earlierBytes_;
-  uint64_t own_ = 0;
+  uint64_t own_ = 0, takenAlong_ = 0;
 };
 
 }  // namespace appshot

@@ -30,11 +30,12 @@ test('an instance that sleeps again and again writes only what has changed since
   t.true(most > 4e6, `${most}`);
   const file = await pages();
   let visits = 1;
-  for (let round = 0; round < 5; round += 1) {
+  for (let round = 0; round < 3; round += 1) {
     await engine.restore('site');
     for (let count = 0; count < 3; count += 1) t.is(await visit(), `visit ${visits += 1}, all right\n`);
     const bytes = await sleep();
-    t.true(bytes < 1e6, `${bytes} in round ${round}`);
+    // What has changed, and up to a megabyte of what is used first.
+    t.true(bytes < 2e6, `${bytes} in round ${round}`);
     // All in the same file, which grows.
     t.is((await pages()).ino, file.ino);
   }
@@ -42,7 +43,7 @@ test('an instance that sleeps again and again writes only what has changed since
   await engine.restore('site');
   // A template has the same pages and outlives the file's other owners.
   const template = await engine.snapshot('site', { keepRunning: true, image: 'template' });
-  t.true(template.bytes < 1e6, `${template.bytes}`);
+  t.true(template.bytes < 2e6, `${template.bytes}`);
   t.is(await visit(), `visit ${visits += 1}, all right\n`);
   await sleep();
   await engine.restore('site');
