@@ -50,6 +50,7 @@ __asm__(
     "  ud2\n");
 
 __attribute__((constructor)) static void begin(void) {
+  if (isOtherRuntime()) return; /* it looks as if this library were not there: what cannot be renewed is not cloned unasked */
   int saved = errno;
   void* at = mmap((void*)APPSHOT_CONFIGURATOR_ADDRESS, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   if (at == (void*)APPSHOT_CONFIGURATOR_ADDRESS) {

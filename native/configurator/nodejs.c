@@ -1,5 +1,5 @@
 /*
- * Node.js: V8 keeps the state of Math.random in its heap, and Node.js 128 UUIDs that it drew in advance.
+ * Node.js: V8 keeps the state of Math.random in its heap, and Node.js UUIDs and whole numbers that it drew in advance (128, 1,024).
  *
  * The functions are found by the names that the program exports; where a version has others, nothing is done and the hook of the
  * app file is what is left (docs/clone-safety.md). The thread waits in the event loop's call of the kernel: no script is on its
@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "configurator/parts.h"
@@ -18,82 +19,133 @@ typedef uintptr_t* Local; /* v8::Local: the address of a tagged pointer */
 struct HandleScope { void* room[8]; };
 
 struct V8 {
-  Isolate (*current)(void);
+  Isolate isolate;
   Local (*context)(Isolate);
+  /* Versions that have these inside of their callers only offer the others. */
   void (*openScope)(struct HandleScope*, Isolate);
   void (*closeScope)(struct HandleScope*);
+  void (*enqueue)(Isolate, void (*)(void*), void*);
+  void (*runMicrotasks)(Isolate);
 };
 
+static int hasScopes(const struct V8* v8) { return v8->openScope && v8->closeScope; }
+
 static int findV8(struct V8* v8) {
-  v8->current = (Isolate(*)(void))findFunction("_ZN2v87Isolate10GetCurrentEv");
+  Isolate (*current)(void) = (Isolate(*)(void))findFunction("_ZN2v87Isolate10GetCurrentEv");
+  v8->isolate = current ? current() : NULL;
   v8->context = (Local(*)(Isolate))findFunction("_ZN2v87Isolate17GetCurrentContextEv");
   v8->openScope = (void (*)(struct HandleScope*, Isolate))findFunction("_ZN2v811HandleScopeC1EPNS_7IsolateE");
   v8->closeScope = (void (*)(struct HandleScope*))findFunction("_ZN2v811HandleScopeD1Ev");
-  return v8->current && v8->context && v8->openScope && v8->closeScope;
+  v8->enqueue = (void (*)(Isolate, void (*)(void*), void*))findFunction("_ZN2v87Isolate16EnqueueMicrotaskEPFvPvES1_");
+  v8->runMicrotasks = (void (*)(Isolate))findFunction("_ZN2v815MicrotasksScope17PerformCheckpointEPNS_7IsolateE");
+  return v8->isolate && v8->context && (hasScopes(v8) || (v8->enqueue && v8->runMicrotasks));
 }
 
-/* Forgets the numbers that were drawn in advance and the state that they came from, after seeding what the next state comes from. */
-static int renewMathRandom(const struct V8* v8, Isolate isolate) {
+/* With room for handles around it: of its own, or that which a microtask has (Node.js 26; none of the program's waits while it rests). */
+static void inScope(struct V8* v8, void (*work)(void* v8)) {
+  if (hasScopes(v8)) {
+    struct HandleScope scope;
+    v8->openScope(&scope, v8->isolate);
+    work(v8);
+    v8->closeScope(&scope);
+  } else {
+    v8->enqueue(v8->isolate, work, v8);
+    v8->runMicrotasks(v8->isolate);
+  }
+}
+
+/* Tagged values, as V8 has them on 64 bits: a pointer is odd, a small integer in the upper half. */
+#define SMI(number) ((uintptr_t)(number) << 32)
+#define IS_POINTER(value) (((value) & 3) == 1 && (value) > 4096)
+enum { CACHED_NUMBERS = 64, STATE_BYTES = 16, CONTEXT_SLOTS = 240 };
+
+static const uintptr_t* objectAt(uintptr_t tagged) { return (const uintptr_t*)(tagged - 1); }
+
+static int isCache(uintptr_t tagged) {
+  if (!IS_POINTER(tagged) || objectAt(tagged)[1] != SMI(CACHED_NUMBERS)) return 0;
+  const double* numbers = (const double*)(objectAt(tagged) + 2);
+  for (int i = 0; i < CACHED_NUMBERS; i++)
+    if (!(numbers[i] >= 0 && numbers[i] < 1)) return 0;
+  return 1;
+}
+
+/*
+ * What Math.random has stands in three neighbouring slots of the context: how many numbers are left of those drawn in advance, the
+ * state that they came from, and they. They are known by what they are: their place differs between versions. None left and another
+ * state, that is all.
+ */
+static void renewMathRandom(void* found) {
+  struct V8* v8 = found;
+  Local context = v8->context(v8->isolate);
+  if (!context) return;
+  uintptr_t* slots = (uintptr_t*)objectAt(*context);
+  uintptr_t length = slots[1] >> 32;
+  if (length < CONTEXT_SLOTS / 2 || length > CONTEXT_SLOTS * 8) return;
+  for (uintptr_t i = 2; i + 2 < length; i++) {
+    int isLeft = (uint32_t)slots[i] == 0 && slots[i] <= SMI(CACHED_NUMBERS);
+    if (!isLeft || !IS_POINTER(slots[i + 1]) || objectAt(slots[i + 1])[1] != SMI(STATE_BYTES) || !isCache(slots[i + 2])) continue;
+    uint64_t state[2];
+    if (getrandom(state, sizeof state, 0) != sizeof state) return;
+    memcpy((void*)(objectAt(slots[i + 1]) + 2), state, sizeof state);
+    slots[i] = SMI(0);
+    return;
+  }
+}
+
+/* What the state of a context that is yet to be made comes from, where a version tells where it is. */
+static int seedGenerator(Isolate isolate) {
   void* (*generator)(Isolate) = (void* (*)(Isolate))findFunction("_ZN2v88internal7Isolate23random_number_generatorEv");
   void (*seed)(void*, int64_t) = (void (*)(void*, int64_t))findFunction("_ZN2v84base21RandomNumberGenerator7SetSeedEl");
-  void (*reset)(uintptr_t) = (void (*)(uintptr_t))findFunction("_ZN2v88internal10MathRandom12ResetContextENS0_7ContextE");
-  if (!reset) reset = (void (*)(uintptr_t))findFunction("_ZN2v88internal10MathRandom12ResetContextENS0_6TaggedINS0_7ContextEEE");
-  if (!generator || !seed || !reset) return 0;
+  if (!generator || !seed) return 0;
   int64_t number;
   if (getrandom(&number, sizeof number, 0) != sizeof number) return -1;
-  struct HandleScope scope;
-  v8->openScope(&scope, isolate);
-  Local context = v8->context(isolate);
-  if (context) {
-    seed(generator(isolate), number);
-    reset(*context);
-  }
-  v8->closeScope(&scope);
+  seed(generator(isolate), number);
   return 0;
 }
 
-/* Draws until the cache of UUIDs is filled anew, where there is one. */
-static const char kDrainUuids[] =
+/* Draws until the caches of UUIDs and of whole numbers are filled anew, where there are such. */
+static const char kDrain[] =
     "(() => { try {"
     "  if (!process.moduleLoadList.some((name) => name.endsWith(' internal/crypto/random'))) return;"
     "  const crypto = process.getBuiltinModule?.('crypto') ?? process.mainModule?.require('crypto');"
     "  for (let i = 0; i < 128; i++) crypto?.randomUUID();"
+    "  for (let i = 0; i < 1024; i++) crypto?.randomInt(2);"
     "} catch {} })()";
 
 /* Whether a script of the program is being run further up the stack: then none may run before it has returned to the loop. */
-static int runsScript(Isolate isolate) {
+static int runsScript(struct V8* v8) {
   Local (*trace)(Isolate, int, int) = (Local(*)(Isolate, int, int))findFunction("_ZN2v810StackTrace17CurrentStackTraceEPNS_7IsolateEiNS0_17StackTraceOptionsE");
   int (*frames)(Local) = (int (*)(Local))findFunction("_ZNK2v810StackTrace13GetFrameCountEv");
-  struct V8 v8;
-  if (!trace || !frames || !findV8(&v8)) return 1;
+  if (!trace || !frames || !hasScopes(v8)) return 1;
   struct HandleScope scope;
-  v8.openScope(&scope, isolate);
-  Local found = trace(isolate, 1, 0);
+  v8->openScope(&scope, v8->isolate);
+  Local found = trace(v8->isolate, 1, 0);
   int runs = !found || frames(found) > 0;
-  v8.closeScope(&scope);
+  v8->closeScope(&scope);
   return runs;
 }
 
-static void drainUuids(void) {
-  struct V8 v8;
+static void drain(void* found) {
+  struct V8* v8 = found;
   Local (*text)(Isolate, const char*, int, int) = (Local(*)(Isolate, const char*, int, int))findFunction("_ZN2v86String11NewFromUtf8EPNS_7IsolateEPKcNS_13NewStringTypeEi");
   Local (*compile)(Local, Local, void*) = (Local(*)(Local, Local, void*))findFunction("_ZN2v86Script7CompileENS_5LocalINS_7ContextEEENS1_INS_6StringEEEPNS_12ScriptOriginE");
   Local (*run)(Local, Local) = (Local(*)(Local, Local))findFunction("_ZN2v86Script3RunENS_5LocalINS_7ContextEEE");
-  Isolate isolate = findV8(&v8) ? v8.current() : NULL;
-  if (isolate && text && compile && run) {
-    struct HandleScope scope;
-    v8.openScope(&scope, isolate);
-    Local context = v8.context(isolate);
-    Local source = context ? text(isolate, kDrainUuids, 0, -1) : NULL;
-    Local script = source ? compile(context, source, NULL) : NULL;
-    if (script) run(script, context);
-    v8.closeScope(&scope);
-  }
+  if (!text || !compile || !run) return;
+  Local context = v8->context(v8->isolate);
+  Local source = context ? text(v8->isolate, kDrain, 0, -1) : NULL;
+  Local script = source ? compile(context, source, NULL) : NULL;
+  if (script) run(script, context);
+}
+
+static void renewOnLoop(void* found) {
+  if (!hasScopes(found)) renewMathRandom(found);
+  drain(found);
 }
 
 static void onLoop(void* handle) {
   void (*closeHandle)(void*, void (*)(void*)) = (void (*)(void*, void (*)(void*)))findFunction("uv_close");
-  drainUuids();
+  struct V8 v8;
+  if (findV8(&v8)) inScope(&v8, renewOnLoop);
   if (closeHandle) closeHandle(handle, free);
 }
 
@@ -109,14 +161,16 @@ static int leaveForTheLoop(void) {
   return send(handle) ? -1 : 0;
 }
 
+/* Bun, Deno: they keep random numbers of their own, and offer no way to them. What they have in common with Node.js is Node-API. */
+int isOtherRuntime(void) { return findFunction("napi_module_register") && !findFunction("_ZN4node5StartEiPPc"); }
+
 int renewNodejs(int waits) {
   struct V8 v8;
   if (!findFunction("node_module_register") || !findV8(&v8)) return 0;
-  Isolate isolate = v8.current();
-  if (!isolate) return 0;
-  if (renewMathRandom(&v8, isolate)) return -1;
+  if (seedGenerator(v8.isolate)) return -1;
+  if (hasScopes(&v8)) inScope(&v8, renewMathRandom);
   putOffCollections();
-  if (!waits || runsScript(isolate)) return leaveForTheLoop();
-  drainUuids();
+  if (!waits || runsScript(&v8)) return leaveForTheLoop();
+  inScope(&v8, drain);
   return 0;
 }

@@ -11,8 +11,10 @@
 int setVariables(void);
 /* New random numbers for everything that is found: OpenSSL, GnuTLS, libbsd, random(), drand48(). */
 int renewRandomNumbers(void);
-/* New random numbers for V8's Math.random and for Node.js's cache of UUIDs: at once where the thread `waits` in the event loop. */
+/* New random numbers for V8's Math.random and for what Node.js has drawn in advance: at once where the thread `waits` in the event loop. */
 int renewNodejs(int waits);
+/* Whether this is a JavaScript runtime whose random numbers nobody can renew. */
+int isOtherRuntime(void);
 /* Has Node.js collect later what garbage there is now: shared with the template it costs nothing. */
 void putOffCollections(void);
 /* Has the interpreter seed its generators and read the variables before it runs its next line. */

@@ -81,9 +81,9 @@ void refuseUncloneable(const Instance& instance) {
   if (instance.spec.clone.duplicateRandomness) return;
   std::string name = withoutConfigurator(*instance.pod);
   if (name.empty()) return;
-  throw FactsError("unsupported-state", name + " of " + instance.aid + " did not load AppShot's library (is it statically linked?), so each clone would draw the same " +
+  throw FactsError("unsupported-state", name + " of " + instance.aid + " has random numbers that nobody can renew (it is statically linked, or a runtime like Bun or Deno): each clone would draw the same " +
                                             "random numbers; say clone: { duplicateRandomness: true } in the app file if that is acceptable",
-                   {{"resources", {name + " without AppShot's library"}}});
+                   {{"resources", {"the random numbers of " + name}}});
 }
 
 // One snapshot under way. What it made and did not give to an image goes when it ends.

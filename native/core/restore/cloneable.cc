@@ -13,7 +13,7 @@ void requireCloneable(const State& state, bool duplicateRandomness) {
     if (process.zombie) continue;
     std::string name = "process " + std::to_string(process.pid) + " (" + process.threads.front().comm + ")";
     if (!process.configurator && !duplicateRandomness)
-      throw Error("unsupported-state", name + " did not load AppShot's library (is it statically linked?), so each clone would draw the same random numbers; " +
+      throw Error("unsupported-state", name + " has random numbers that nobody can renew (it is statically linked, or a runtime like Bun or Deno): each clone would draw the same random numbers; " +
                                            "say clone: { duplicateRandomness: true } in the app file if that is acceptable");
     if (process.configurator && !wasAtRest(process.threads.front()))
       throw Error("unsupported-state", name + " was saved in the middle of computing; make a template of it while it runs, and clone that");

@@ -28,7 +28,7 @@ export async function cloneFarm(t: ExecutionContext): Promise<CloneFarm> {
   const [dir, site] = [path.join(top, 'engine'), path.join(top, 'site')];
   await cp(fixtures, site, { recursive: true });
   const compile = (out: string, ...more: string[]) => run('cc', ['-O1', '-Wall', '-Wextra', '-Werror', '-o', path.join(site, out), path.join(site, 'twin.c'), ...more, '-lrt']);
-  await Promise.all([compile('twin'), compile('twin-static', '-static')]);
+  await Promise.all([compile('twin'), compile('twin-static', '-static'), compile('twin-runtime', '-rdynamic', '-Wl,--defsym=napi_module_register=main')]);
   const engine = await openEngine({ dir });
   t.teardown(async () => {
     const { running, images } = await engine.list();

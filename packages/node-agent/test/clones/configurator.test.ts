@@ -22,7 +22,7 @@ test('clones of a Node.js program draw other numbers, UUIDs and bytes, and have 
   t.like(before['self'], { aid: 'parent', app: 'shop', generation: 0, template: null, ip: parent.ip });
   const clones = await cloned(farm, 'parent', ['a', 'b']);
   const told = await Promise.all([parent, ...clones].map((one) => ask(one)));
-  differ(t, told, ['math', 'uuid', 'bytes', 'zone']);
+  differ(t, told, ['math', 'uuid', 'bytes', 'number', 'zone']);
   t.is(told[1]?.['zone'], 'zone of a');
   t.like(told[2]?.['self'], { aid: 'b', generation: 1, template: 'parent-template', ip: clones[1]?.ip });
 });
@@ -87,11 +87,17 @@ test('a program that cannot be told is cloned only where that is said to be acce
   const farm = await cloneFarm(t);
   await farm.launch('strict', ['./twin-static', 'data']);
   const early = await t.throwsAsync(farm.engine.snapshot('strict', { keepRunning: true, image: 'never', template: true }));
-  t.regex(early.message, /process \d+ \(twin-static\) of strict did not load AppShot's library/);
+  t.regex(early.message, /process \d+ \(twin-static\) of strict has random numbers that nobody can renew/);
   await farm.engine.snapshot('strict', { keepRunning: true, image: 'saved' });
   const late = await t.throwsAsync(farm.engine.clone('saved', ['x']), { code: 'unsupported-state' });
   t.regex(late.message, /duplicateRandomness: true/);
   await farm.engine.stop('strict');
+
+  // What Bun and Deno look like from inside.
+  await farm.launch('runtime', ['./twin-runtime', 'data']);
+  const other = await t.throwsAsync(farm.engine.snapshot('runtime', { keepRunning: true, image: 'never', template: true }));
+  t.regex(other.message, /process \d+ \(twin-runtime\) of runtime has random numbers that nobody can renew/);
+  await farm.engine.stop('runtime');
 
   const parent = await farm.launch('lax', ['./twin-static', 'data'], { clone: { duplicateRandomness: true } });
   const clones = await cloned(farm, 'lax', ['a', 'b']);

@@ -21,3 +21,6 @@ export const counter = {
   visit: async (site: Site): Promise<number> => numberAfter(await get(site), 'visits'),
   ticks: async (site: Site): Promise<number> => numberAfter(await get(site, '/ticks'), 'ticks'),
 };
+
+/** For programs that answer random numbers, a line each, on /draws. */
+export const draws = async (site: Site): Promise<readonly string[]> => (await get(site, '/draws')).split('\n');

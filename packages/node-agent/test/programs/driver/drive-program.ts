@@ -68,6 +68,8 @@ async function drive(farm: ProgramFarm, program: Program, progress: Progress): P
   await program.visit(site);
   let visits = await program.visit(site);
   await program.chain?.(site);
+  // What is drawn in advance has been by now.
+  await program.draws?.(site);
   for (let round = 1; round <= rounds; round += 1) {
     const held = program.forksForVisitors ? null : await holdConnection(site);
     const [ticks, connections] = [await program.ticks?.(site), await program.connections?.(site)];
@@ -129,6 +131,8 @@ async function cloneTwice(farm: ProgramFarm, program: Program, { site, visits, p
   const copies = (await farm.engine.clone(`${program.name}-template`, names)).map((running) => farm.siteOf(running));
   const addresses = new Set([site, ...copies].map(({ address }) => address));
   if (addresses.size !== clones + 1) throw new Error(`addresses are not their own: ${[...addresses].join(', ')}`);
+  progress.doing = 'draws of clones';
+  await expectOwnDraws(program, [site, ...copies]);
   for (const [index, copy] of copies.entries()) {
     progress.doing = `clone ${index + 1}`;
     await expectVisits(program, copy, visits, index + 1);
@@ -140,6 +144,15 @@ async function cloneTwice(farm: ProgramFarm, program: Program, { site, visits, p
   progress.doing = 'after clones';
   await expectVisits(program, site, visits + 3, 1);
   await expectVisits(program, copies[0]!, visits + 1, 1);
+}
+
+/** Each kind of number is another in each of them. */
+async function expectOwnDraws(program: Program, sites: readonly Site[]): Promise<void> {
+  const drawn = await Promise.all(sites.map((one) => program.draws?.(one) ?? []));
+  for (const kind of drawn[0]?.keys() ?? []) {
+    const numbers = drawn.map((draws) => draws[kind]);
+    if (new Set(numbers).size < sites.length) throw new Error(`twins drew the same: ${numbers.join(', ')}`);
+  }
 }
 
 /** Visits so many times; each has to be counted on from `before`, whoever else was visited meanwhile. */

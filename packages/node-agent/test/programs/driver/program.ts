@@ -28,6 +28,8 @@ export interface Program {
   visit(site: Site): Promise<number>;
   /** A number that a timer inside moves on by itself. */
   ticks?(site: Site): Promise<number>;
+  /** Random numbers of all the kinds that it has, drawn now: no clone's may be another's. */
+  draws?(site: Site): Promise<readonly string[]>;
   /** Whether its parts still talk to each other over the connections that they had. @throws when not */
   chain?(site: Site): Promise<void>;
   /** How many connections its parts have made to each other so far: more after a wake means that those from before were lost. */

@@ -1,7 +1,7 @@
-import { counter } from '../client/http.js';
+import { counter, draws } from '../client/http.js';
 import type { Program } from '../driver/program.js';
 
 export const pythonHttp: Program = {
   name: 'python-http', packages: ['python3'], version: ['/usr/bin/python3', '--version'], command: ['/usr/bin/python3', 'server.py'],
-  parts: 'ThreadingHTTPServer', ...counter,
+  parts: 'ThreadingHTTPServer', ...counter, draws,
 };

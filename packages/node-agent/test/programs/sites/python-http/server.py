@@ -1,5 +1,8 @@
+import random
+import secrets
 import threading
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 lock = threading.Lock()
@@ -12,12 +15,16 @@ def tick():
         state["ticks"] += 1
 
 
+def draws():
+    return "\n".join([str(random.random()), str(uuid.uuid4()), secrets.token_hex(8)])
+
+
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         with lock:
             if self.path == "/":
                 state["visits"] += 1
-            text = "visits %(visits)d ticks %(ticks)d\n" % state
+            text = draws() if self.path == "/draws" else "visits %(visits)d ticks %(ticks)d\n" % state
         self.send_response(200)
         self.end_headers()
         self.wfile.write(text.encode())
