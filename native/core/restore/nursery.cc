@@ -41,12 +41,14 @@ StatusPage::StatusPage() {
 
 StatusPage::~StatusPage() { ::munmap(status_, APPSHOT_PAGE); }
 
+bool StatusPage::hasFailed() const { return __atomic_load_n(&status_->done, __ATOMIC_SEQ_CST) == kFailed; }
+
 void StatusPage::wait(const std::vector<std::string>& steps, int withinMs, Arrival until) const {
   double deadlineUs = monotonicUs() + withinMs * 1000.0;
   for (;;) {
     uint32_t done = __atomic_load_n(&status_->done, __ATOMIC_SEQ_CST);
     if (done == until) return;
-    if (done == 2) {
+    if (done == kFailed) {
       std::string step = status_->failedStep < steps.size() ? steps[status_->failedStep] : "a step";
       auto err = static_cast<int>(-status_->failedResult);
       throw Error(err == ENOSPC ? "disk-full" : "internal",

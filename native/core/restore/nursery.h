@@ -17,7 +17,7 @@
 namespace appshot {
 
 // Values of Status::done.
-enum Arrival : uint32_t { kRuns = 1, kAtGate = 3 };
+enum Arrival : uint32_t { kRuns = 1, kFailed = 2, kAtGate = 3 };
 
 // The shared page through which new processes report; one for each restore or clone.
 class StatusPage {
@@ -32,6 +32,8 @@ class StatusPage {
   // Waits until everything runs, or waits at the gate. Throws Error that names the step which failed, or that nothing was heard
   // within `withinMs`.
   void wait(const std::vector<std::string>& steps, int withinMs, Arrival until = kRuns) const;
+  // wait() says what.
+  bool hasFailed() const;
   // Lets the processes that all wait at the gate go on. They may have failed since.
   void openGate();
   // Lets those go on that are at this gate or come to it.

@@ -126,7 +126,7 @@ class LeavingThread {
 
 class LeavingProcess {
  public:
-  LeavingProcess(const Process& process, pid_t pid, double deadlineUs) : deadlineUs_(deadlineUs) {
+  LeavingProcess(const Process& process, pid_t pid, const StatusPage& status, double deadlineUs) : status_(&status), deadlineUs_(deadlineUs) {
     std::map<pid_t, pid_t> ids;
     for (const std::string& name : listDirectory("/proc/" + std::to_string(pid) + "/task")) ids[virtualPid(std::atoi(name.c_str()))] = std::atoi(name.c_str());
     for (const Thread& thread : process.threads) threads_.emplace_back(pid, ids.at(thread.tid), process, thread);
@@ -167,6 +167,7 @@ class LeavingProcess {
 
  private:
   void pause() const {
+    if (status_->hasFailed()) throw Error("internal", "something failed before " + threads_.front().who() + " was stopped again");
     if (monotonicUs() > deadlineUs_) throw Error("timeout", threads_.front().who() + " could not be stopped again in time");
     ::sched_yield();
   }
@@ -188,6 +189,7 @@ class LeavingProcess {
     }
   }
 
+  const StatusPage* status_;
   double deadlineUs_;
   std::vector<LeavingThread> threads_;
 };
@@ -216,7 +218,7 @@ void bringAllToStand(const State& state, const Pod& pod, StatusPage& status) {
   for (pid_t pid : podProcesses(pod)) pids[virtualPid(pid)] = pid;
   std::vector<std::pair<const Process*, LeavingProcess>> leaving;
   for (auto process = state.processes.rbegin(); process != state.processes.rend(); ++process)
-    if (process->stopSignal != 0) leaving.emplace_back(&*process, LeavingProcess(*process, pids.at(process->pid), deadlineUs));
+    if (process->stopSignal != 0) leaving.emplace_back(&*process, LeavingProcess(*process, pids.at(process->pid), status, deadlineUs));
   status.open(GATE_STAND);
   for (auto& [process, threads] : leaving) {
     threads.runToProgram();
@@ -237,10 +239,16 @@ bool hasStandingChild(const State& state, const Process& parent) {
 
 void bringToStand(const State& state, const Pod& pod, StatusPage& status) {
   // A thread of its own, whose end lets go of all that it traced, whatever happened.
-  std::async(std::launch::async, [&, operation = FailScope::current()] {
+  auto work = std::async(std::launch::async, [&, operation = FailScope::current()] {
     FailScope scope(operation);
     bringAllToStand(state, pod, status);
-  }).get();
+  });
+  try {
+    work.get();
+  } catch (const Error&) {
+    if (status.hasFailed()) return;
+    throw;
+  }
   status.open(GATE_STOOD);
   bool anyRuns = std::any_of(state.processes.begin(), state.processes.end(), [](const Process& process) { return !process.zombie && process.stopSignal == 0; });
   if (anyRuns) status.openGate();

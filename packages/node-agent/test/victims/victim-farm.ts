@@ -9,6 +9,7 @@ import { patienceMs, waitUntil } from '@appshot/runtime/testing';
 import type { Running } from '../../src/engine/engine.js';
 import type { KeeperEngine } from '../../src/engine/keeper-engine.js';
 import { openEngine } from '../../src/engine/open-engine.js';
+import { awaitNothingLeft } from '../engine/support/leftovers.js';
 import { anyRuns, differences, readTraces, type Traces } from './traces.js';
 
 const run = promisify(execFile);
@@ -23,17 +24,23 @@ export class VictimFarm {
   #dir = '';
   #engine: KeeperEngine | undefined;
 
+  /** Where its keeper is. */
+  get engineDir(): string {
+    return path.join(this.#dir, 'engine');
+  }
+
   async start(): Promise<void> {
     this.#dir = await mkdtemp(path.join(tmpdir(), 'appshot-victims-'));
     await chmod(this.#dir, 0o755);
     await mkdir(this.#programs, { mode: 0o755 });
     const files = (await readdir(sources)).filter((name) => name.endsWith('.c')).map((name) => path.join(sources, name));
     await run('cc', ['-O1', '-g', '-std=gnu11', '-Wall', '-Wextra', '-Werror', '-pthread', '-o', path.join(this.#programs, 'victims'), ...files, '-lrt', '-lm']);
-    this.#engine = await openEngine({ dir: path.join(this.#dir, 'engine') });
+    this.#engine = await openEngine({ dir: this.engineDir });
   }
 
   async close(): Promise<void> {
     await this.#engine?.close();
+    await awaitNothingLeft(this.engineDir);
     await rm(this.#dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 
