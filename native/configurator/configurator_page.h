@@ -17,6 +17,17 @@ enum { CONFIGURATOR_CONFIRMED = 1, CONFIGURATOR_FAILED = 2 };
  */
 enum { CONFIGURATOR_CLONE = 1, CONFIGURATOR_VARIABLES = 2, CONFIGURATOR_AHEAD = 3 };
 
+/*
+ * What the first clone of a template has found of what the program drew in advance (UUIDs, whole numbers), and the keeper tells all others
+ * through the memory that they are forked from: to find it out scripts have to run, which costs a clone a third of a megabyte.
+ */
+enum { DRAWN_KINDS = 2 };
+
+struct DrawnAhead {
+  struct { uint64_t at, bytes; } place[DRAWN_KINDS]; /* bytes 0: none of this kind, the next one will be a new one */
+  uint64_t known;                                    /* 1: this is so; forgotten when the clone runs */
+};
+
 struct ConfiguratorPage {
   uint64_t magic;
   /*
@@ -26,6 +37,7 @@ struct ConfiguratorPage {
   uint64_t entry;
   uint32_t confirmed; /* the restorer sets 0; CONFIGURATOR_CONFIRMED or _FAILED when it has run */
   uint32_t task;
+  struct DrawnAhead drawn;
 };
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -26,6 +27,7 @@ struct V8 {
   void (*closeScope)(struct HandleScope*);
   void (*enqueue)(Isolate, void (*)(void*), void*);
   void (*runMicrotasks)(Isolate);
+  struct DrawnAhead* drawn; /* what is to be told */
 };
 
 static int hasScopes(const struct V8* v8) { return v8->openScope && v8->closeScope; }
@@ -103,14 +105,17 @@ static int seedGenerator(Isolate isolate) {
   return 0;
 }
 
-/* Draws until the caches of UUIDs and of whole numbers are filled anew, where there are such. */
-static const char kDrain[] =
+/* Draws as many of one kind, where there may be any that were drawn in advance. */
+static const char kDraw[] =
     "(() => { try {"
     "  if (!process.moduleLoadList.some((name) => name.endsWith(' internal/crypto/random'))) return;"
     "  const crypto = process.getBuiltinModule?.('crypto') ?? process.mainModule?.require('crypto');"
-    "  for (let i = 0; i < 128; i++) crypto?.randomUUID();"
-    "  for (let i = 0; i < 1024; i++) crypto?.randomInt(2);"
+    "  for (let i = 0; i < %d; i++) crypto?.%s;"
     "} catch {} })()";
+
+/* How many Node.js draws at once, and how few bytes that can be. */
+static const struct { const char* call; int count; } kKinds[DRAWN_KINDS] = {{"randomUUID()", 128}, {"randomInt(2)", 1024}};
+enum { LEAST_BYTES = 1024 };
 
 /* Whether a script of the program is being run further up the stack: then none may run before it has returned to the loop. */
 static int runsScript(struct V8* v8) {
@@ -125,16 +130,50 @@ static int runsScript(struct V8* v8) {
   return runs;
 }
 
-static void drain(void* found) {
-  struct V8* v8 = found;
+static void draw(const struct V8* v8, int kind, int count) {
   Local (*text)(Isolate, const char*, int, int) = (Local(*)(Isolate, const char*, int, int))findFunction("_ZN2v86String11NewFromUtf8EPNS_7IsolateEPKcNS_13NewStringTypeEi");
   Local (*compile)(Local, Local, void*) = (Local(*)(Local, Local, void*))findFunction("_ZN2v86Script7CompileENS_5LocalINS_7ContextEEENS1_INS_6StringEEEPNS_12ScriptOriginE");
   Local (*run)(Local, Local) = (Local(*)(Local, Local))findFunction("_ZN2v86Script3RunENS_5LocalINS_7ContextEEE");
   if (!text || !compile || !run) return;
+  char script[sizeof kDraw + 32];
+  snprintf(script, sizeof script, kDraw, count, kKinds[kind].call);
   Local context = v8->context(v8->isolate);
-  Local source = context ? text(v8->isolate, kDrain, 0, -1) : NULL;
-  Local script = source ? compile(context, source, NULL) : NULL;
-  if (script) run(script, context);
+  Local source = context ? text(v8->isolate, script, 0, -1) : NULL;
+  Local compiled = source ? compile(context, source, NULL) : NULL;
+  if (compiled) run(compiled, context);
+}
+
+/*
+ * Until what was drawn in advance of each kind is used up, and filled anew. Where the first is a new one already, there was nothing, and in
+ * the template there may not even be a place for it; where it is not, the place is where OpenSSL puts the next ones.
+ */
+static void drain(void* found) {
+  struct V8* v8 = found;
+  struct DrawnAhead told = {{{0, 0}, {0, 0}}, 1};
+  for (int kind = 0; kind < DRAWN_KINDS; kind++) {
+    uint64_t bytes = 0, at = 0;
+    if (!watchOpenSsl(LEAST_BYTES)) told.known = 0;
+    draw(v8, kind, 1);
+    if (told.known && openSslFilled(&bytes)) {
+      leaveOpenSsl();
+      continue;
+    }
+    draw(v8, kind, kKinds[kind].count);
+    if (!told.known) continue;
+    at = openSslFilled(&bytes);
+    leaveOpenSsl();
+    told.place[kind].at = at;
+    told.place[kind].bytes = at ? bytes : 0;
+  }
+  *v8->drawn = told;
+}
+
+static int fillAnew(const struct DrawnAhead* drawn) {
+  for (int kind = 0; kind < DRAWN_KINDS; kind++) {
+    size_t bytes = drawn->place[kind].bytes;
+    if (bytes && getrandom((void*)drawn->place[kind].at, bytes, 0) != (ssize_t)bytes) return -1;
+  }
+  return 0;
 }
 
 static void renewOnLoop(void* found) {
@@ -145,6 +184,8 @@ static void renewOnLoop(void* found) {
 static void onLoop(void* handle) {
   void (*closeHandle)(void*, void (*)(void*)) = (void (*)(void*, void (*)(void*)))findFunction("uv_close");
   struct V8 v8;
+  struct DrawnAhead nobodys;
+  v8.drawn = &nobodys;
   if (findV8(&v8)) inScope(&v8, renewOnLoop);
   if (closeHandle) closeHandle(handle, free);
 }
@@ -164,13 +205,15 @@ static int leaveForTheLoop(void) {
 /* Bun, Deno: they keep random numbers of their own, and offer no way to them. What they have in common with Node.js is Node-API. */
 int isOtherRuntime(void) { return findFunction("napi_module_register") && !findFunction("_ZN4node5StartEiPPc"); }
 
-int renewNodejs(int waits) {
+int renewNodejs(int waits, struct DrawnAhead* drawn) {
   struct V8 v8;
   if (!findFunction("node_module_register") || !findV8(&v8)) return 0;
   if (seedGenerator(v8.isolate)) return -1;
   if (hasScopes(&v8)) inScope(&v8, renewMathRandom);
   putOffCollections();
+  if (drawn->known) return fillAnew(drawn);
   if (!waits || runsScript(&v8)) return leaveForTheLoop();
+  v8.drawn = drawn;
   inScope(&v8, drain);
   return 0;
 }

@@ -4,6 +4,8 @@
 #ifndef APPSHOT_CONFIGURATOR_PARTS_H
 #define APPSHOT_CONFIGURATOR_PARTS_H
 
+#include "configurator/configurator_page.h"
+
 /* Variables that are not what they were when the program was saved: NAME=value, each ended by a zero byte. */
 #define APPSHOT_VARIABLES "/run/appshot/self/environment"
 
@@ -11,8 +13,18 @@
 int setVariables(void);
 /* New random numbers for everything that is found: OpenSSL, GnuTLS, libbsd, random(), drand48(). */
 int renewRandomNumbers(void);
-/* New random numbers for V8's Math.random and for what Node.js has drawn in advance: at once where the thread `waits` in the event loop. */
-int renewNodejs(int waits);
+/*
+ * Looks on while OpenSSL (the one in the global scope) is asked for random numbers, which it gives as before, until it has been asked for
+ * `least` bytes at once: then openSslFilled() says where they went. False where it cannot be done.
+ */
+int watchOpenSsl(uint64_t least);
+uint64_t openSslFilled(uint64_t* bytes);
+void leaveOpenSsl(void);
+/*
+ * New random numbers for V8's Math.random and for what Node.js has drawn in advance: at once where the thread `waits` in the event loop,
+ * and then what was found of that is told; or where that is known already.
+ */
+int renewNodejs(int waits, struct DrawnAhead* drawn);
 /* Whether this is a JavaScript runtime whose random numbers nobody can renew. */
 int isOtherRuntime(void);
 /* Has Node.js collect later what garbage there is now: shared with the template it costs nothing. */

@@ -4,8 +4,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <atomic>
+#include <cstddef>
 #include <mutex>
 
+#include "configurator/configurator_page.h"
 #include "core/pod/file_view.h"
 #include "core/image/image.h"
 #include "core/restore/inherited_pages.h"
@@ -14,7 +17,9 @@
 #include "core/restore/restore.h"
 #include "core/restore/standing.h"
 #include "core/restore/write_set.h"
+#include "core/snapshot/remote_batch.h"
 #include "core/snapshot/stopped_tree.h"
+#include "core/snapshot/tracee.h"
 #include "core/sys/proc.h"
 #include "core/sys/sys.h"
 
@@ -84,6 +89,9 @@ class TemplateZygote : public Zygote {
   pid_t pid() const override { return pid_; }
 
   std::unique_ptr<Embryo> fork(const Pod& pod) override {
+    // The others wait for what the first finds out.
+    std::unique_lock first(firstFork_, std::defer_lock);
+    if (!hasForked_) first.lock();
     auto embryo = std::make_unique<WaitingClone>(image_, compiled_);
     CommandSocket::Descriptors descriptors = podDescriptors(pod, embryo->status().fd());
     descriptors.pages = image_->pagesFd();
@@ -92,6 +100,8 @@ class TemplateZygote : public Zygote {
     Command command = podCommand(COMMAND_CLONE, image_->state(), pod);
     socket_->send(command, descriptors);
     embryo->awaitGate(pod);
+    if (!hasForked_) passOnDrawn(embryo->root());
+    hasForked_ = true;
     return embryo;
   }
 
@@ -108,6 +118,16 @@ class TemplateZygote : public Zygote {
   }
 
  private:
+  // What the first clone has found, all others begin with.
+  void passOnDrawn(pid_t clone) {
+    if (image_->state().processes.front().configurator == 0) return;
+    constexpr uint64_t kPlace = APPSHOT_CONFIGURATOR_ADDRESS + offsetof(ConfiguratorPage, drawn);
+    DrawnAhead drawn{};
+    readRemote(clone, kPlace, &drawn, sizeof drawn);
+    if (drawn.known != 1) return;
+    writeRemote(pid_, kPlace, &drawn, sizeof drawn);
+  }
+
   // The list of what each clone is given: once it is known, the same for all.
   int givenPages() {
     std::lock_guard lock(writeSetMutex_);
@@ -154,6 +174,8 @@ class TemplateZygote : public Zygote {
   WriteSet writeSet_;
   UniqueFd given_;
   bool givenIsWhole_ = false;
+  std::mutex firstFork_;
+  std::atomic<bool> hasForked_{false};
   pid_t pid_ = -1;
 };
 

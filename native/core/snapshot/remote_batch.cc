@@ -34,13 +34,13 @@ constexpr uint8_t kLoop[] = {
     0xeb, 0xfe,                    // jmp here
 };
 
+}  // namespace
+
 void writeRemote(pid_t pid, uint64_t address, const void* from, size_t bytes) {
   iovec local{const_cast<void*>(from), bytes}, remote{reinterpret_cast<void*>(address), bytes};
   ssize_t n = sys("write memory of process " + std::to_string(pid), [&] { return ::process_vm_writev(pid, &local, 1, &remote, 1, 0); });
   if (static_cast<size_t>(n) != bytes) throw Error("internal", "short write to the memory of process " + std::to_string(pid));
 }
-
-}  // namespace
 
 bool RemoteScratch::map(uint64_t& address, uint64_t at, size_t pages, uint64_t protection) {
   uint64_t flags = MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0);

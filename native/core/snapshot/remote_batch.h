@@ -11,6 +11,9 @@
 
 namespace appshot {
 
+// Memory of a stopped process.
+void writeRemote(pid_t pid, uint64_t address, const void* from, size_t bytes);
+
 // Pages of memory in a stopped process that hold the code of the batch, its calls and their results. Unmapped when it goes.
 class RemoteScratch {
  public:

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 import { FarmError } from '@appshot/runtime';
 import { patienceMs, waitUntil } from '@appshot/runtime/testing';
 import test, { type ExecutionContext } from 'ava';
+import { run } from '../engine/support/test-engine.js';
 import { ask, type CloneFarm, cloneFarm, twin } from './clone-farm.js';
 
 const zone = 'Define <ID> as PROPERTY application-ID\nSET ENV "ZONE" = "zone of <ID>"\n';
@@ -15,16 +17,35 @@ const differ = (t: ExecutionContext, told: readonly Record<string, unknown>[], n
   for (const name of names) t.is(new Set(told.map((one) => one[name])).size, told.length, name);
 };
 
+// More of each than a program draws in advance.
+const drawsDiffer = (t: ExecutionContext, told: readonly Record<string, unknown>[]): void => {
+  for (const name of ['uuids', 'numbers']) {
+    const all = told.flatMap((one) => one[name] as (string | number)[]);
+    t.is(new Set(all).size, all.length, name);
+  }
+};
+
 test('clones of a Node.js program draw other numbers, UUIDs and bytes, and have variables of their own', async (t) => {
   const farm = await cloneFarm(t);
   const parent = await farm.launch('parent', ['node', 'site.mjs'], { rules: zone, name: 'shop' });
   const before = await ask(parent);
   t.like(before['self'], { aid: 'parent', app: 'shop', generation: 0, template: null, ip: parent.ip });
-  const clones = await cloned(farm, 'parent', ['a', 'b']);
+  const clones = await cloned(farm, 'parent', ['a', 'b', 'c']);
   const told = await Promise.all([parent, ...clones].map((one) => ask(one)));
-  differ(t, told, ['math', 'uuid', 'bytes', 'number', 'zone']);
+  differ(t, told, ['math', 'bytes', 'zone']);
+  drawsDiffer(t, told);
   t.is(told[1]?.['zone'], 'zone of a');
   t.like(told[2]?.['self'], { aid: 'b', generation: 1, template: 'parent-template', ip: clones[1]?.ip });
+});
+
+test('clones of a Node.js program that has drawn nothing yet draw other things too, and so do clones of a clone that has', async (t) => {
+  const farm = await cloneFarm(t);
+  await farm.launch('parent', ['node', 'site.mjs'], { env: { DRAWN_BEFORE: 'none' } });
+  const clones = await cloned(farm, 'parent', ['a', 'b', 'c']);
+  const told = await Promise.all(clones.map((one) => ask(one)));
+  const clonesOfB = await cloned(farm, 'b', ['d', 'e', 'f']);
+  const toldLater = await Promise.all(clonesOfB.map((one) => ask(one)));
+  drawsDiffer(t, [...told, ...toldLater]);
 });
 
 test('the heap of a Node.js program lies in one place, and its clones have as little page table as that takes', async (t) => {
@@ -45,6 +66,30 @@ test('a clone of a Node.js program does not collect at once the garbage that it 
   const dueMs = Number(await waitUntil(() => looked('parent')));
   await waitUntil(async () => (await ask<{ now: number }>(clone!)).now > dueMs + 1000);
   t.is(await looked('a'), undefined);
+});
+
+test('a clone of a Node.js program that stands ready has at most a tenth of its parent\'s memory for itself', async (t) => {
+  const farm = await cloneFarm(t);
+  const parent = await farm.launch('parent', ['node', 'site.mjs']);
+  const own = async (pid: number): Promise<number> => {
+    const text = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
+    return [...text.matchAll(/^Private_(?:Clean|Dirty):\s+(\d+) kB/gm)].reduce((sum, match) => sum + Number(match[1]), 0);
+  };
+  // A thread that computes may hold a lock, and then each clone has to find out for itself what has to be known of the program.
+  const computed = async (): Promise<string> => (await run('sh', ['-c', `cat /proc/${parent.pid}/task/*/schedstat`])).stdout;
+  await waitUntil(async () => {
+    const before = await computed();
+    await pause(200);
+    return await computed() === before;
+  });
+  const parents = await own(parent.pid);
+  // One of these two is the first of all, and finds it out for the others.
+  await cloned(farm, 'parent', ['a']);
+  await farm.engine.clone('parent-template', ['b']);
+  for (const { pid } of await farm.engine.clone('parent-template', ['c', 'd'], { parked: true })) {
+    const mine = await own(pid);
+    t.true(mine > 0 && mine <= parents / 10, `${mine} of ${parents} kB`);
+  }
 });
 
 test('clones of a Python program draw other numbers, and os.environ is their own', async (t) => {
@@ -120,7 +165,6 @@ test('rules that cannot be followed are refused at launch by their line', async 
 test('SHARE leads all instances to one place, DUPLICATE gives each its own copy at once', async (t) => {
   const farm = await cloneFarm(t);
   const shared = `${farm.site}/fixtures-shared`;
-  const { run } = await import('../engine/support/test-engine.js');
   await run('sh', ['-c', `mkdir -m 777 ${shared} && echo original > ${farm.site}/own.txt`]);
   await farm.launch('parent', ['./twin', 'data'], { rules: `SHARE PATH "${shared}"\nDUPLICATE PATH "${farm.site}/own.txt"\nDUPLICATE MEMORY "twin"` });
   const inside = (aid: string, script: string) => farm.engine.exec(aid, ['sh', '-c', script], [0, 2, 2]);
