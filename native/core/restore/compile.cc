@@ -64,6 +64,7 @@ class ImageCompiler {
       finishMemory(compiler_, tape, root, false, beginMemory(compiler_, tape, root, false));
       for (const Process& other : state_.processes)
         if (&other != &root && !other.zombie) compileParkedMemory(compiler_, tape, other);
+      compileFrames(compiler_, tape, root);
       tape.op(OP_BARRIER, "be ready", {3, 1, 1});
       tape.op(OP_SERVE, "serve", {socket_, region.reserve(APPSHOT_SERVER, 64)});
       tape.call("close the zygote's socket", SYS_close, {socket_});

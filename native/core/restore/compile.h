@@ -162,6 +162,8 @@ void compileTimers(Compiler& compiler, Tape& tape, const Process& process);
 void armTimerDescriptor(Region& region, Tape& tape, const OpenFile& file, Argument fd);
 // All threads, credentials, last barrier and leaving. `tape` is the leader's.
 void compileThreads(Compiler& compiler, Tape& tape, const Process& process);
+// In a zygote: what the threads of its clones leave the restorer with, where it can be shared.
+void compileFrames(Compiler& compiler, Tape& tape, const Process& process);
 
 // The signal frame from which rt_sigreturn makes the thread what it was. Placed at `target` on the thread's own stack.
 struct SignalFrame {

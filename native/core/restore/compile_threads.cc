@@ -1,3 +1,4 @@
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
@@ -120,12 +121,24 @@ void afterGate(Compiler& compiler, Tape& tape, const Process& process) {
   else if (process.configurator) configure(compiler, tape, process, renewsAhead(process) ? CONFIGURATOR_VARIABLES : CONFIGURATOR_CLONE, compiler.configured);
 }
 
+// Whether the thread's last frame stands on its stack in the zygote already: each clone would have a page more for itself if it wrote it.
+bool isInZygote(const Compiler& compiler, const Process& process, const Thread& thread, const SignalFrame& frame) {
+  // A first thread writes to its stack in any case.
+  if (compiler.purpose != Purpose::Zygote || &process != &compiler.state.processes.front() || &thread == &process.threads.front()) return false;
+  return std::any_of(process.vmas.begin(), process.vmas.end(), [&](const Vma& vma) {
+    bool isCopied = static_cast<VmaKind>(vma.kind) == VmaKind::Anonymous && (vma.prot & PROT_WRITE) && !(vma.advice & (kAdviceDontFork | kAdviceWipeOnFork));
+    return isCopied && vma.start <= frame.target && frame.target + frame.bytes.size() <= vma.end;
+  });
+}
+
 void leave(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, const LeaveContext& context) {
   Region& region = compiler.region;
   SignalFrame frame = buildSignalFrame(process, thread);
   Leave record{};
-  record.frame = region.add(frame.bytes.data(), frame.bytes.size(), 64);
-  record.frameBytes = frame.bytes.size();
+  if (!isInZygote(compiler, process, thread, frame)) {
+    record.frame = region.add(frame.bytes.data(), frame.bytes.size(), 64);
+    record.frameBytes = frame.bytes.size();
+  }
   record.frameTarget = frame.target;
   record.stub = region.stub(context.index);
   record.stubBytes = APPSHOT_PAGE;
@@ -164,6 +177,14 @@ static void goToStand(Compiler& compiler, Tape& tape, const Process& process, co
   if (compiler.configured > 0 && process.configurator)
     configure(compiler, tape, process, isClone ? CONFIGURATOR_CLONE : CONFIGURATOR_VARIABLES, compiler.configured);
   leave(compiler, tape, process, process.threads.front(), context);
+}
+
+void compileFrames(Compiler& compiler, Tape& tape, const Process& process) {
+  for (const Thread& thread : process.threads) {
+    SignalFrame frame = buildSignalFrame(process, thread);
+    if (!isInZygote(compiler, process, thread, frame)) continue;
+    tape.op(OP_COPY, "put a thread's frame on its stack", {frame.target, compiler.region.add(frame.bytes.data(), frame.bytes.size(), 64), frame.bytes.size()});
+  }
 }
 
 void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
