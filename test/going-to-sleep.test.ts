@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import { copyOfExample } from './support/app-file.js';
 import { Farm } from './support/farm.js';
@@ -26,7 +27,8 @@ for (const [kind, { example, ask, countOf }] of Object.entries(kinds)) {
     const name = `edge-${kind}`;
     const sleep = (): Promise<Response> => fetch(`${farm.api}/sleep`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ target: name }) });
     await farm.deploy(copyOfExample(farm.dir, example, { name, lines: ['scale: { max: 1, idleMs: never }'] }));
-    await ask(`${name}.test`);
+    // The gateway hears of it a moment after the deploy.
+    await waitUntil(async () => (await ask(`${name}.test`)).status === 200, { what: `${name} to be served` });
     let visits = 1;
     const begunAt = performance.now();
     await sleep();

@@ -93,7 +93,8 @@ export class Routes {
   /** Waits for entries, and tells the present route of each app that they name. Undefined when entries are missing. */
   async #tellNext(follower: StreamFollower, from: Position, audience: Audience): Promise<Position | undefined> {
     let entries = await follower.read(from.id);
-    if (entries.length > 0) {
+    // An app that is new is told at once: who has just deployed it wants to visit it.
+    if (entries.length > 0 && entries.every(({ fields }) => this.#delivered.has(fields['app']!))) {
       await delay(gatherMs);
       entries = await follower.read(from.id);
     }
