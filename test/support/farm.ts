@@ -106,8 +106,12 @@ export class Farm {
     return await response.json() as T;
   }
 
+  /** A wake is recorded a moment after its visitor's answer (ADR 0170): that moment is waited for. */
   async instancesOf(app: string): Promise<InstanceRow[]> {
-    return (await this.ask<InstanceRow[]>('/instances')).filter((row) => row.app === app);
+    return waitUntil(async () => {
+      const rows = (await this.ask<InstanceRow[]>('/instances')).filter((row) => row.app === app);
+      return rows.every(({ state }) => state !== 'restoring') && rows;
+    }, { what: `no instance of ${app} to be in the middle of a wake` });
   }
 
   /** The app's only instance. */
