@@ -80,23 +80,48 @@ void NetlinkSocket::request(NetlinkMessage message, const std::string& step) {
   if (int err = tryRequest(std::move(message), step); err != 0) throwErrno(step, err);
 }
 
+void NetlinkSocket::dump(NetlinkMessage message, const std::string& step, const std::function<void(nlmsghdr*)>& onMessage) {
+  const auto& bytes = message.finish(++sequence_);
+  sys(step, [&] { return ::send(fd_.get(), bytes.data(), bytes.size(), 0); });
+  std::vector<char> buffer(1 << 16);
+  for (;;) {
+    auto got = static_cast<size_t>(sys(step, [&] { return ::recv(fd_.get(), buffer.data(), buffer.size(), 0); }));
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); NLMSG_OK(header, got); header = NLMSG_NEXT(header, got)) {
+      if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) return;
+      onMessage(header);
+    }
+  }
+}
+
 void NetlinkSocket::links(const std::function<void(int, const std::string&)>& onLink) {
   NetlinkMessage message(RTM_GETLINK, NLM_F_DUMP);
   message.header(ifinfomsg{});
-  const auto& bytes = message.finish(++sequence_);
-  sys("list interfaces", [&] { return ::send(fd_.get(), bytes.data(), bytes.size(), 0); });
-  std::vector<char> buffer(1 << 16);
-  for (;;) {
-    auto got = static_cast<size_t>(sys("list interfaces", [&] { return ::recv(fd_.get(), buffer.data(), buffer.size(), 0); }));
-    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer.data()); NLMSG_OK(header, got); header = NLMSG_NEXT(header, got)) {
-      if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) return;
-      auto* link = static_cast<ifinfomsg*>(NLMSG_DATA(header));
-      size_t left = IFLA_PAYLOAD(header);
-      for (auto* attribute = IFLA_RTA(link); RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
-        if (attribute->rta_type == IFLA_IFNAME) onLink(link->ifi_index, static_cast<const char*>(RTA_DATA(attribute)));
-      }
+  dump(std::move(message), "list interfaces", [&](nlmsghdr* header) {
+    auto* link = static_cast<ifinfomsg*>(NLMSG_DATA(header));
+    size_t left = IFLA_PAYLOAD(header);
+    for (auto* attribute = IFLA_RTA(link); RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+      if (attribute->rta_type == IFLA_IFNAME) onLink(link->ifi_index, static_cast<const char*>(RTA_DATA(attribute)));
     }
-  }
+  });
+}
+
+void NetlinkSocket::unreachables(uint32_t metric, const std::function<void(in_addr)>& onAddress) {
+  NetlinkMessage message(RTM_GETROUTE, NLM_F_DUMP);
+  rtmsg wanted{};
+  wanted.rtm_family = AF_INET;
+  message.header(wanted);
+  dump(std::move(message), "list routes", [&](nlmsghdr* header) {
+    auto* route = static_cast<rtmsg*>(NLMSG_DATA(header));
+    if (route->rtm_type != RTN_UNREACHABLE || route->rtm_dst_len != 32) return;
+    in_addr address{};
+    uint32_t found = 0;
+    size_t left = RTM_PAYLOAD(header);
+    for (auto* attribute = RTM_RTA(route); RTA_OK(attribute, left); attribute = RTA_NEXT(attribute, left)) {
+      if (attribute->rta_type == RTA_DST) std::memcpy(&address, RTA_DATA(attribute), sizeof address);
+      if (attribute->rta_type == RTA_PRIORITY) std::memcpy(&found, RTA_DATA(attribute), sizeof found);
+    }
+    if (found == metric) onAddress(address);
+  });
 }
 
 }  // namespace appshot

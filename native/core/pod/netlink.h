@@ -49,8 +49,13 @@ class NetlinkSocket {
   int tryRequest(NetlinkMessage message, const std::string& step);
   // Calls `onLink(index, name)` for every interface.
   void links(const std::function<void(int, const std::string&)>& onLink);
+  // Calls `onAddress` for every single IPv4 address to which a route of this metric says unreachable.
+  void unreachables(uint32_t metric, const std::function<void(in_addr)>& onAddress);
 
  private:
+  // Asks for all that there is of something: one call for each message of the answer.
+  void dump(NetlinkMessage message, const std::string& step, const std::function<void(nlmsghdr*)>& onMessage);
+
   UniqueFd fd_;
   uint32_t sequence_ = 0;
 };

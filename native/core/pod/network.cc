@@ -134,10 +134,11 @@ NetlinkMessage podRouteMessage(int link, in_addr address, uint16_t type, uint16_
   return message;
 }
 
+uint32_t metricOf(const std::string& owner) { return kLastResortMetric | static_cast<uint32_t>(std::strtoul(owner.c_str(), nullptr, 16) & 0xffffff); }
+
 NetlinkMessage unreachableMessage(const std::string& owner, in_addr address, uint16_t type, uint16_t flags) {
   RouteTo to{address, 32, RTN_UNREACHABLE, RT_SCOPE_UNIVERSE};
-  auto metric = kLastResortMetric | static_cast<uint32_t>(std::strtoul(owner.c_str(), nullptr, 16) & 0xffffff);
-  return routeMessage(to, type, flags).attribute(RTA_PRIORITY, metric);
+  return routeMessage(to, type, flags).attribute(RTA_PRIORITY, metricOf(owner));
 }
 
 // For interfaces that exist already, and those to come.
@@ -177,7 +178,11 @@ in_addr addressOf(const std::string& text) {
   return address;
 }
 
-void NodeNetwork::start() const { installPacketFilter(owner_, egress_); }
+void NodeNetwork::start() {
+  installPacketFilter(owner_, egress_);
+  // One that was killed has left what it had reserved: gone with the next reserve(), if nobody wants it any more.
+  NetlinkSocket::open().unreachables(metricOf(owner_), [&](in_addr address) { reserved_.insert(address.s_addr); });
+}
 
 void NodeNetwork::reserve(const std::vector<in_addr>& addresses) {
   auto socket = NetlinkSocket::open();

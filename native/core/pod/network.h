@@ -23,7 +23,7 @@ class NodeNetwork {
 
   // Installs the packet filter: pods answer the node and nobody else, and open nothing (with `egress` they may reach what is
   // outside the node, masqueraded).
-  void start() const;
+  void start();
   // Makes packets to these addresses end here while no pod has them, so that those for a removed instance never leave the
   // machine. Replaces what an earlier call said.
   void reserve(const std::vector<in_addr>& addresses);
