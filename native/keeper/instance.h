@@ -22,7 +22,7 @@ namespace appshot {
 struct CloneSettings {
   int signal = 0;                        // to the first process; 0: none
   std::string hook;                      // path that is asked over HTTP; empty: none
-  int withinMs = 2'000;
+  int withinMs = 10'000;
   bool duplicateRandomness = false;      // clone programs whose random numbers cannot be renewed
   bool isGreeted() const { return signal != 0 || !hook.empty(); }
 };

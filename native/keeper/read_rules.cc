@@ -116,7 +116,7 @@ CloneSettings readCloneSettings(const Json& json) {
   for (unsigned char c : clone.hook)
     if (c <= ' ' || c > '~') throw Error("bad-request", "launch: the hook has to be a path without spaces");
   if (!clone.hook.empty() && clone.hook[0] != '/') throw Error("bad-request", "launch: the hook has to be a path");
-  clone.withinMs = static_cast<int>(fields.number("withinMs", 10, 60'000, 2'000));
+  clone.withinMs = static_cast<int>(fields.number("withinMs", 10, 60'000, clone.withinMs));
   clone.duplicateRandomness = fields.flag("duplicateRandomness", false);
   fields.done();
   return clone;

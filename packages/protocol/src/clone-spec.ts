@@ -9,8 +9,11 @@ export const CloneSpec = z.strictObject({
   signal: CloneSignal.optional(),
   /** Asked with POST, the body being /run/appshot/instance.json; has to answer with a status of 200 to 299. */
   hook: z.string().startsWith('/').max(1000).regex(/^[\x21-\x7e]+$/, 'a path without spaces').optional(),
-  /** Milliseconds within which a clone has to be itself and its hook has to have answered; one that is not is ended. */
-  withinMs: z.number().int().min(10).max(60_000).default(2_000),
+  /**
+   * Milliseconds within which a clone has to be itself and its hook has to have answered; one that is not is ended. Long enough for a machine
+   * that is short of processors: only what is broken takes so long, and until then others serve.
+   */
+  withinMs: z.number().int().min(10).max(60_000).default(10_000),
   /** Clone also programs whose random numbers AppShot cannot renew (statically linked ones): each clone then draws the same. */
   duplicateRandomness: z.boolean().default(false),
 });

@@ -26,7 +26,7 @@ test('rules are passed on as they were written, with what clones are told', (t) 
     { line: 1, kind: 'define', tag: 'APPL-ID', property: 'application-ID', fallback: null },
     { line: 2, kind: 'set-env', name: 'HOME', value: '/srv/shop/<APPL-ID>' },
   ]);
-  t.deepEqual(launch.clone, { hook: '/cloned', withinMs: 2_000, duplicateRandomness: false });
+  t.deepEqual(launch.clone, { hook: '/cloned', withinMs: 10_000, duplicateRandomness: false });
 });
 
 test('a rule that cannot be followed is refused by its line, not passed over', (t) => {
