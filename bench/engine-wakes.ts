@@ -11,7 +11,7 @@ import { WarmClient } from './support/warm-client.js';
 import { type Endpoint, insidePort, type Sleeper, sleepers, startSleeper } from './support/sleepers.js';
 
 const rounds = 30, coldRounds = 8, freshRounds = 8, criuRounds = 8;
-/** The first wakes find no working set recorded. */
+/** The first wakes find no working set recorded, or a guess. */
 const learningRounds = 2;
 /** Between going to sleep and waking: the engine makes its next pods and what the wake will want while nobody waits. */
 const settleMs = 150;
@@ -50,6 +50,7 @@ async function measureSleeper(sleeper: Sleeper, measurements: Measurements): Pro
       if (isCold) await dropFromPageCache(`${dir}/images/site`);
       await client.warm();
       const woken = await wakeOnce(engine, sleeper);
+      if (round === -learningRounds) add('very first wake to first reply', woken.firstMs);
       if (round < 0) continue;
       if (isCold) {
         add('wake to first reply, image not in the page cache', woken.firstMs);

@@ -9,6 +9,8 @@
 #include <thread>
 
 #include "core/fill/working_set.h"
+#include "core/image/page_file.h"
+#include "core/snapshot/likely_pages.h"
 #include "core/snapshot/gadgets.h"
 #include "core/snapshot/pagemap.h"
 #include "core/sys/proc.h"
@@ -154,4 +156,34 @@ TEST_CASE("a working set is sorted by use, forgets what was not missed for long,
     overwrite(path, whole.substr(0, at));
     REQUIRE(readWorkingSet(directory.path()).empty());
   }
+}
+
+TEST_CASE("what was guessed of a working set is forgotten after some wakes, unless it is missed") {
+  TemporaryDirectory directory;
+  std::vector<TouchedPage> guessed;
+  for (uint64_t i = 0; i < 64; i++) guessed.push_back({3, 0, i * kPageSize, kGuessedRank + i});
+  guessWorkingSet(directory.path(), guessed);
+  CHECK(readWorkingSet(directory.path()).size() == 64);
+  addToWorkingSet(directory.path(), {{3, 0, 5 * kPageSize, 7}});
+  size_t left = readWorkingSet(directory.path()).size();
+  CHECK(left > 32);
+  CHECK(left < 64);
+  CHECK(readWorkingSet(directory.path()).front().address == 5 * kPageSize);
+  for (int wake = 0; wake < 4; wake++) addToWorkingSet(directory.path(), {});
+  CHECK(readWorkingSet(directory.path()).size() == 1);
+}
+
+TEST_CASE("a program that was never woken is likely to need what lies in its small ranges of memory") {
+  State state = seedState();
+  state.processes.pop_back();
+  Process& process = state.processes[0];
+  uint32_t anonymous = static_cast<uint32_t>(VmaKind::Anonymous);
+  process.vmas = {{0x10000, 0x20000, 0, 3, anonymous, 0, 0}, {0x100000, 0x100000 + (kMostGuessed + 1) * kPageSize, 0, 3, anonymous, 0, 0},
+                  {0x7000000, 0x7003000, 0, 3, anonymous, 0, kAdviceGrowsDown}, {0x8000000, 0x8003000, 0, 3, anonymous, 0, 0}};
+  process.runs = {{0x10000, 16, 0}, {0x100000, kMostGuessed, 0}, {0x7000000, 3, 0}, {0x8001000, 2, 0}};
+  std::vector<TouchedPage> pages = likelyPages(state);
+  REQUIRE(pages.size() == 18);
+  CHECK(pages.front().address == 0x8001000);
+  CHECK(pages.back().address == 0x1f000);
+  CHECK(pages.back().rank == kGuessedRank + 17);
 }

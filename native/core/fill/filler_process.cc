@@ -190,7 +190,7 @@ void work(ReceivedOrder order) {
   order.done.reset();
   std::vector<TouchedPage> all;
   for (auto& runs : touched) all.insert(all.end(), runs.begin(), runs.end());
-  if (!all.empty()) addToWorkingSet(message.imageDir, all);
+  addToWorkingSet(message.imageDir, all);
 }
 
 }  // namespace

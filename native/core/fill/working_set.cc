@@ -20,7 +20,7 @@ constexpr char kMagic[8] = {'A', 'P', 'P', 'W', 'S', 'E', 'T', '3'};
 // 64 MiB: beyond that everything is as good.
 constexpr size_t kMostKept = 16384;
 // Wakes after which a page is forgotten: between the two. Missing a few pages costs a wake little, missing all is what this avoids.
-constexpr uint32_t kShortestLife = 64, kLongestLife = 128;
+constexpr uint32_t kShortestLife = 64, kLongestLife = 128, kLongestGuess = 4;
 
 struct Header {
   char magic[8]{};
@@ -37,6 +37,7 @@ constexpr size_t kSummedFrom = offsetof(Header, wakes);
 
 uint32_t lifeOf(const TouchedPage& page) {
   uint64_t mixed = (page.address >> 12 ^ page.pid) * 0x9e3779b97f4a7c15ull;
+  if (page.rank >= kGuessedRank) return 1 + static_cast<uint32_t>(mixed >> 32) % kLongestGuess;
   return kShortestLife + static_cast<uint32_t>(mixed >> 32) % (kLongestLife - kShortestLife);
 }
 
@@ -90,6 +91,14 @@ void addToWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>
     if (all.size() > kMostKept) all.resize(kMostKept);
     contents.pages = std::move(all);
     write(imageDir, contents);
+  } catch (const Error&) {
+    // A hint less.
+  }
+}
+
+void guessWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>& pages) {
+  try {
+    write(imageDir, {0, pages});
   } catch (const Error&) {
     // A hint less.
   }

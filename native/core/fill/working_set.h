@@ -18,9 +18,12 @@ struct TouchedPage {
   uint32_t pid = 0;   // virtual
   uint32_t wake = 0;  // when: wakes are numbered
   uint64_t address = 0;
-  uint64_t rank = 0;  // its place in the order of first use
+  uint64_t rank = 0;  // its place in the order of first use; from kGuessedRank on nobody has missed it yet
 };
 static_assert(sizeof(TouchedPage) == 24);
+// Of an image that was never woken: 16 MiB of pages that are likely to be needed.
+constexpr uint64_t kGuessedRank = 1ull << 32;
+constexpr size_t kMostGuessed = 4096;
 
 // Each page once, sorted by rank. Empty where there is none, or it is broken.
 std::vector<TouchedPage> readWorkingSet(const std::string& imageDir);
@@ -29,6 +32,10 @@ std::vector<TouchedPage> readWorkingSet(const std::string& imageDir);
 // knows which of them are still needed: each is forgotten after some time, not all at the same, and comes back if it is missed.
 // Errors are ignored: it is a hint.
 void addToWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>& pages);
+
+// For an image that was never woken. A page of which nobody knows whether it is needed is forgotten after 1 to 4 wakes, and comes back if
+// it is missed: so a program learns what it needs, a little with each wake. Errors are ignored.
+void guessWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>& pages);
 
 // The image that a program was woken from tells best what the next wake will touch.
 void copyWorkingSet(const std::string& fromImageDir, const std::string& toImageDir);

@@ -27,12 +27,21 @@ constexpr std::ptrdiff_t kWindowPages = 256;
 // So many pages between two that are wanted are copied, too: that costs less than another call.
 constexpr uint64_t kBridgedBytes = 2 * kPageSize;
 
-// Pages of the working set that are missing, in the order of their use.
-std::vector<uint64_t> inOrderOfUse(const std::vector<TouchedPage>& workingSet, uint64_t pid, const Extents& missing) {
+// Pages of the working set that are missing, in the order of their use; how many of them are there before the program runs. What is guessed
+// lies together, and costs little more than what is known.
+struct Wanted {
   std::vector<uint64_t> pages;
-  for (const TouchedPage& page : workingSet)
-    if (page.pid == pid && !missing.within(page.address, page.address + kPageSize).empty()) pages.push_back(page.address);
-  return pages;
+  size_t first = kFirstPages;
+};
+Wanted inOrderOfUse(const std::vector<TouchedPage>& workingSet, uint64_t pid, const Extents& missing) {
+  Wanted wanted;
+  for (const TouchedPage& page : workingSet) {
+    if (page.pid != pid || missing.within(page.address, page.address + kPageSize).empty()) continue;
+    wanted.pages.push_back(page.address);
+    if (page.rank >= kGuessedRank && wanted.pages.size() <= kFirstPages + kMostGuessed) wanted.first = std::max(wanted.first, wanted.pages.size());
+  }
+  wanted.first = std::min(wanted.first, wanted.pages.size());
+  return wanted;
 }
 
 // By address, neighbours joined, and with them the few pages between two that stand between them in the file, too. Apart where one range of
@@ -47,6 +56,16 @@ std::vector<Extent> byAddress(std::vector<uint64_t> pages, const Extents& missin
     else pieces.push_back(missing.within(page, page + kPageSize).front());
   }
   return pieces;
+}
+
+// In parts: where the filler has come to, the process is done.
+void addFromTheEnd(std::vector<CopyRun>& runs, const Extent& piece) {
+  constexpr uint64_t kPartBytes = 32 * kPageSize;
+  for (uint64_t left = piece.end - piece.start; left > 0;) {
+    uint64_t bytes = std::min(left, kPartBytes);
+    left -= bytes;
+    runs.push_back({piece.start + left, piece.position + left, bytes});
+  }
 }
 
 void addRegistered(std::vector<Extent>& ranges, const Vma& vma) {
@@ -81,11 +100,11 @@ LazyMemory planLazyMemory(const Compiler& compiler, const Process& process) {
   }
   if (missing.bytes() < kWorthwhileBytes) return {};
   lazy.plan.pid = static_cast<uint64_t>(process.pid);
-  std::vector<uint64_t> wanted = inOrderOfUse(compiler.workingSet, lazy.plan.pid, missing);
-  auto firstEnd = wanted.begin() + static_cast<std::ptrdiff_t>(std::min(wanted.size(), kFirstPages));
+  auto [wanted, firstCount] = inOrderOfUse(compiler.workingSet, lazy.plan.pid, missing);
+  auto firstEnd = wanted.begin() + static_cast<std::ptrdiff_t>(firstCount);
   lazy.plan.next = byAddress({wanted.begin(), firstEnd}, missing);
   lazy.plan.firstPieces = lazy.plan.next.size();
-  for (auto piece = lazy.plan.next.rbegin(); piece != lazy.plan.next.rend(); ++piece) lazy.first.push_back({piece->start, piece->position, piece->end - piece->start});
+  for (auto piece = lazy.plan.next.rbegin(); piece != lazy.plan.next.rend(); ++piece) addFromTheEnd(lazy.first, *piece);
   for (auto from = firstEnd; from != wanted.end();) {
     auto to = from + std::min<std::ptrdiff_t>(wanted.end() - from, kWindowPages);
     for (const Extent& piece : byAddress({from, to}, missing)) lazy.plan.next.push_back(piece);

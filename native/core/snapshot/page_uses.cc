@@ -44,6 +44,7 @@ void addOthers(std::vector<PageRun>& runs, const PageRun& run, const std::vector
 
 PageUses::PageUses(const std::vector<TouchedPage>& workingSet) {
   for (const TouchedPage& page : workingSet) {
+    if (page.rank >= kGuessedRank) continue;
     Addresses& first = first_[page.pid];
     (first.size() < kFirstPages ? first : later_[page.pid]).push_back(page.address);
   }

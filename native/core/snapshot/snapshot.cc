@@ -21,6 +21,7 @@
 #include "core/snapshot/collect_state.h"
 #include "core/snapshot/collect_thread.h"
 #include "core/snapshot/earlier_pages.h"
+#include "core/snapshot/likely_pages.h"
 #include "core/snapshot/preview.h"
 #include "core/snapshot/save_memory.h"
 #include "core/snapshot/sock_diag.h"
@@ -196,6 +197,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   result.bytes = result.pageBytes + sizeOf(request.imageDir + "/image.bin") + (request.compress ? sizeOf(request.imageDir + "/pages.zst") : 0);
   // Before the image takes its place, which may be that of the one it was woken from.
   if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
+  else guessWorkingSet(request.imageDir, likelyPages(state));
   if (!request.keepRunning) {
     beforeEnd(result);
     silence.letGo();
