@@ -25,7 +25,7 @@ static int run(uint32_t task) {
   if (isLast && setVariables()) return CONFIGURATOR_FAILED;
   if (isFirst && (renewRandomNumbers() || renewNodejs(task == CONFIGURATOR_AHEAD, &PAGE->drawn))) return CONFIGURATOR_FAILED;
   /* From here on the program may draw some. */
-  if (isLast) PAGE->drawn.known = 0;
+  if (isLast) PAGE->drawn.none = 0;
   return isLast && renewPython() ? CONFIGURATOR_FAILED : CONFIGURATOR_CONFIRMED;
 }
 

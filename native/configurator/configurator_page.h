@@ -21,11 +21,8 @@ enum { CONFIGURATOR_CLONE = 1, CONFIGURATOR_VARIABLES = 2, CONFIGURATOR_AHEAD = 
  * What the first clone of a template has found of what the program drew in advance (UUIDs, whole numbers), and the keeper tells all others
  * through the memory that they are forked from: to find it out scripts have to run, which costs a clone a third of a megabyte.
  */
-enum { DRAWN_KINDS = 2 };
-
 struct DrawnAhead {
-  struct { uint64_t at, bytes; } place[DRAWN_KINDS]; /* bytes 0: none of this kind, the next one will be a new one */
-  uint64_t known;                                    /* 1: this is so; forgotten when the clone runs */
+  uint64_t none; /* 1: nothing is left of it, the next ones will be new ones; forgotten when the clone runs */
 };
 
 struct ConfiguratorPage {

@@ -114,8 +114,8 @@ static const char kDraw[] =
     "} catch {} })()";
 
 /* How many Node.js draws at once, and how few bytes that can be. */
-static const struct { const char* call; int count; } kKinds[DRAWN_KINDS] = {{"randomUUID()", 128}, {"randomInt(2)", 1024}};
-enum { LEAST_BYTES = 1024 };
+static const struct { const char* call; int count; } kKinds[] = {{"randomUUID()", 128}, {"randomInt(2)", 1024}};
+enum { DRAWN_KINDS = 2, LEAST_BYTES = 1024 };
 
 /* Whether a script of the program is being run further up the stack: then none may run before it has returned to the loop. */
 static int runsScript(struct V8* v8) {
@@ -143,37 +143,24 @@ static void draw(const struct V8* v8, int kind, int count) {
   if (compiled) run(compiled, context);
 }
 
-/*
- * Until what was drawn in advance of each kind is used up, and filled anew. Where the first is a new one already, there was nothing, and in
- * the template there may not even be a place for it; where it is not, the place is where OpenSSL puts the next ones.
- */
-static void drain(void* found) {
-  struct V8* v8 = found;
-  struct DrawnAhead told = {{{0, 0}, {0, 0}}, 1};
-  for (int kind = 0; kind < DRAWN_KINDS; kind++) {
-    uint64_t bytes = 0, at = 0;
-    if (!watchOpenSsl(LEAST_BYTES)) told.known = 0;
-    draw(v8, kind, 1);
-    if (told.known && openSslFilled(&bytes)) {
-      leaveOpenSsl();
-      continue;
-    }
-    draw(v8, kind, kKinds[kind].count);
-    if (!told.known) continue;
-    at = openSslFilled(&bytes);
-    leaveOpenSsl();
-    told.place[kind].at = at;
-    told.place[kind].bytes = at ? bytes : 0;
-  }
-  *v8->drawn = told;
+/* Uses up what was drawn in advance, so that it is filled anew. */
+static void drain(void* v8) {
+  for (int kind = 0; kind < DRAWN_KINDS; kind++) draw(v8, kind, kKinds[kind].count);
 }
 
-static int fillAnew(const struct DrawnAhead* drawn) {
+/*
+ * Whether nothing was left of it: the first of each kind is a new one. Draws no more than that: where the other threads are held, V8 must not
+ * want anything of them, as it does after a thousand calls (a thread that signals to held ones may wait for them, and they for it).
+ */
+static void look(void* found) {
+  struct V8* v8 = found;
   for (int kind = 0; kind < DRAWN_KINDS; kind++) {
-    size_t bytes = drawn->place[kind].bytes;
-    if (bytes && getrandom((void*)drawn->place[kind].at, bytes, 0) != (ssize_t)bytes) return -1;
+    if (!watchOpenSsl(LEAST_BYTES)) return;
+    draw(v8, kind, 1);
+    leaveOpenSsl();
+    if (!openSslGave()) return;
   }
-  return 0;
+  v8->drawn->none = 1;
 }
 
 static void renewOnLoop(void* found) {
@@ -184,8 +171,6 @@ static void renewOnLoop(void* found) {
 static void onLoop(void* handle) {
   void (*closeHandle)(void*, void (*)(void*)) = (void (*)(void*, void (*)(void*)))findFunction("uv_close");
   struct V8 v8;
-  struct DrawnAhead nobodys;
-  v8.drawn = &nobodys;
   if (findV8(&v8)) inScope(&v8, renewOnLoop);
   if (closeHandle) closeHandle(handle, free);
 }
@@ -211,9 +196,9 @@ int renewNodejs(int waits, struct DrawnAhead* drawn) {
   if (seedGenerator(v8.isolate)) return -1;
   if (hasScopes(&v8)) inScope(&v8, renewMathRandom);
   putOffCollections();
-  if (drawn->known) return fillAnew(drawn);
+  if (drawn->none) return 0;
   if (!waits || runsScript(&v8)) return leaveForTheLoop();
   v8.drawn = drawn;
-  inScope(&v8, drain);
-  return 0;
+  inScope(&v8, look);
+  return drawn->none ? 0 : leaveForTheLoop();
 }

@@ -15,33 +15,27 @@ struct Method {
 
 static const struct Method* usual;
 static struct Method watched;
-static uint64_t wanted, filled, filledBytes;
+static int wanted, gave;
 
 static int (*setMethod(void))(const struct Method*) { return (int (*)(const struct Method*))findFunction("RAND_set_rand_method"); }
 
 static int giveBytes(unsigned char* to, int count) {
-  if (count > 0 && (uint64_t)count >= wanted && !filled) {
-    filled = (uint64_t)to;
-    filledBytes = (uint64_t)count;
-  }
+  if (count >= wanted) gave = 1;
   return usual->bytes(to, count);
 }
 
-int watchOpenSsl(uint64_t least) {
+int watchOpenSsl(int least) {
   const struct Method* (*get)(void) = (const struct Method* (*)(void))findFunction("RAND_get_rand_method");
   const struct Method* found = get && setMethod() ? get() : NULL;
   if (!found || !found->bytes) return 0;
   wanted = least;
-  filled = 0;
+  gave = 0;
   watched = *found;
   watched.bytes = giveBytes;
   usual = found;
   return setMethod()(&watched) == 1;
 }
 
-uint64_t openSslFilled(uint64_t* bytes) {
-  *bytes = filledBytes;
-  return filled;
-}
+int openSslGave(void) { return gave; }
 
 void leaveOpenSsl(void) { setMethod()(usual); }

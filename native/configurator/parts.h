@@ -14,11 +14,11 @@ int setVariables(void);
 /* New random numbers for everything that is found: OpenSSL, GnuTLS, libbsd, random(), drand48(). */
 int renewRandomNumbers(void);
 /*
- * Looks on while OpenSSL (the one in the global scope) is asked for random numbers, which it gives as before, until it has been asked for
- * `least` bytes at once: then openSslFilled() says where they went. False where it cannot be done.
+ * Looks on while OpenSSL (the one in the global scope) is asked for random numbers, which it gives as before: openSslGave() says whether it
+ * was asked for as many bytes at once. False where it cannot be done.
  */
-int watchOpenSsl(uint64_t least);
-uint64_t openSslFilled(uint64_t* bytes);
+int watchOpenSsl(int least);
+int openSslGave(void);
 void leaveOpenSsl(void);
 /*
  * New random numbers for V8's Math.random and for what Node.js has drawn in advance: at once where the thread `waits` in the event loop,

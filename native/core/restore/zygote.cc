@@ -124,7 +124,7 @@ class TemplateZygote : public Zygote {
     constexpr uint64_t kPlace = APPSHOT_CONFIGURATOR_ADDRESS + offsetof(ConfiguratorPage, drawn);
     DrawnAhead drawn{};
     readRemote(clone, kPlace, &drawn, sizeof drawn);
-    if (drawn.known != 1) return;
+    if (drawn.none != 1) return;
     writeRemote(pid_, kPlace, &drawn, sizeof drawn);
   }
 
