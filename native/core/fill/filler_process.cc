@@ -139,6 +139,19 @@ void askForLater(const std::vector<FillPlan>& plans, const MappedPages& pages) {
   if (deltaBytes <= kSmallDelta) askInTurn(delta, pages);
 }
 
+// Not the whole file: much of a delta's may belong to others, and need not be in memory.
+void mapNext(const std::vector<FillPlan>& plans, const MappedPages& pages) {
+  constexpr uint64_t kBridgedBytes = 64 << 10;
+  Pieces next;
+  for (const FillPlan& plan : plans) addPieces(next, plan.next, 0, plan.next.size());
+  std::sort(next.begin(), next.end());
+  for (auto piece = next.begin(); piece != next.end();) {
+    auto [from, to] = *piece;
+    for (++piece; piece != next.end() && piece->first <= to + kBridgedBytes; ++piece) to = std::max(to, piece->second);
+    ::madvise(pages.at + from, to - from, kPopulateRead);
+  }
+}
+
 // Asking takes milliseconds: who copies does not wait for what comes later to be asked for. A page that is missed meanwhile is read alone: with
 // as much around it as the kernel would, it would come behind megabytes.
 std::thread fetchFromDisk(const std::vector<FillPlan>& plans, const MappedPages& pages) {
@@ -153,7 +166,7 @@ std::thread fetchNext(const std::vector<FillPlan>& plans, const MappedPages& pag
   constexpr uint64_t kMappedAtOnce = 64ull << 20;
   bool isThere = std::all_of(plans.begin(), plans.end(), [&](const FillPlan& plan) { return isInMemory(plan, pages); });
   bool isKnown = std::any_of(plans.begin(), plans.end(), [](const FillPlan& plan) { return !plan.next.empty(); });
-  if (isThere && pages.bytes <= kMappedAtOnce) ::madvise(pages.at, pages.bytes, kPopulateRead);
+  if (isThere && pages.bytes <= kMappedAtOnce) mapNext(plans, pages);
   return !isThere && isKnown ? fetchFromDisk(plans, pages) : std::thread();
 }
 
