@@ -78,7 +78,8 @@ Slot SocketOpener::senderOf(const QueuedMessage& message) {
 }
 
 // As packets, with the sender's address in them, whoever that was. Each is waited for: on a busy machine a packet may come to its
-// socket later than the call that sent it returns, and meet what is set up next.
+// socket later than the call that sent it returns, and meet what is set up next. But not an empty one, nor what is behind it: the kernel shows
+// an empty datagram to who peeks only once, and that is the next snapshot.
 void SocketOpener::refillUdp(uint32_t index) {
   const OpenFile& file = fileAt(index);
   auto local = inetAddressOf(file.localAddress);
@@ -92,13 +93,15 @@ void SocketOpener::refillUdp(uint32_t index) {
   tape_.attempt("wait in a UDP socket", SYS_setsockopt, {slot, SOL_SOCKET, SO_RCVTIMEO, value(patience), sizeof patience});
   setOption(slot, SOL_SOCKET, SO_PEEK_OFF, 0);
   Slot raw = tape_.call("make a raw socket", SYS_socket, {AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW}, true);
+  bool mayPeek = true;
   for (const QueuedMessage& message : file.messages) {
     auto from = inetAddressOf(message.from);
     if (!from) continue;
     bool isInside = from->isLoopback() || isOwn(*from);
     if (!isInside && compiler_.purpose == Purpose::Zygote) continue;  // meant for the clone's parent
     sendPacket(raw, message.bytes, *from, *local);
-    tape_.attempt("wait for a datagram", SYS_recvfrom, {slot, room, longest + 1, MSG_PEEK, 0, 0});
+    mayPeek = mayPeek && !message.bytes.empty();
+    if (mayPeek) tape_.attempt("wait for a datagram", SYS_recvfrom, {slot, room, longest + 1, MSG_PEEK, 0, 0});
   }
   close(raw);
   setOption(slot, SOL_SOCKET, SO_PEEK_OFF, -1);

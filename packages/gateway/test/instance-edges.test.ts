@@ -72,24 +72,29 @@ test('an instance that the farm calls ready and that goes on refusing is a 502 i
 });
 
 test('a drain is answered when nothing is in flight and no connection is open, and nothing more is sent', async (t) => {
-  let finish = (): void => {};
+  let finish = (): void => {}, finishFirst: (() => void) | undefined;
   const { app, host, aid, upstream } = await sites.http((incoming, response) => {
     if (incoming.url === '/slow') finish = () => response.end('slow');
-    else response.end('quick');
+    else if (finishFirst === undefined) finishFirst = () => response.end('quick');
+    else {
+      finishFirst();
+      response.end('quick');
+    }
   });
   answers[app] = () => ({ kind: 'refused', because: 'it sleeps', retryAfterS: 1 });
+  // At the same time, so that there are two connections.
   await Promise.all([visit(gateway, host), visit(gateway, host)]);
   const slow = visit(gateway, host, '/slow');
   await waitUntil(() => upstream.requests === 3, { what: 'the slow request' });
-  t.true(upstream.sockets.size >= 1);
+  t.true(upstream.sockets.size >= 2);
   const epoch = await farm.become(aid, 'ready', 'draining');
   let drained = false;
   const draining = askDrain(app, aid, epoch).then((reply) => {
     drained = true;
     return reply;
   });
-  t.is((await visit(gateway, host)).headers['x-appshot-problem'], 'cannot-wake');
   await waitUntil(() => upstream.sockets.size === 1, { what: 'idle connections to close' });
+  t.is((await visit(gateway, host)).headers['x-appshot-problem'], 'cannot-wake');
   t.false(drained);
   finish();
   t.is((await slow).text, 'slow');

@@ -24,6 +24,7 @@ const notTaken: Readonly<Record<string, string>> = {
   'duplicate memory': 'only where a rule asks for it',
   'fork the first process': 'only where another process has to be there before the root',
   'put in a port': 'only of an IPv6 connection that was over',
+  'put a thread\'s frame on its stack': 'only in a zygote, which is made before a clone is asked for',
   'set the secure bits': 'instances have no capability that could set them',
   'wait for the process between': 'as the first process',
 };

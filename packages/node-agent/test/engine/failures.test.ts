@@ -37,7 +37,8 @@ class CountingSite {
     const row = await this.#row();
     const address = row === undefined ? (await this.engine.restore('site')).address : `${row.ip}:3000`;
     this.#visits += 1;
-    t.is(await visit({ address }), `visit ${this.#visits}`, after);
+    const said = await visit({ address }).catch((error: unknown) => `${String(error)}: ${String((error as Error).cause)}`);
+    t.is(said, `visit ${this.#visits}`, `${after}; it ${row === undefined ? 'slept' : 'ran'}`);
   }
 
   async wake(): Promise<void> {
