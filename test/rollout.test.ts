@@ -1,4 +1,4 @@
-import { waitUntil } from '@appshot/runtime/testing';
+import { patienceMs, waitUntil } from '@appshot/runtime/testing';
 import test from 'ava';
 import type { AppRecord } from '@appshot/protocol';
 import { fixtureSite } from './support/app-file.js';
@@ -8,7 +8,8 @@ import { Load } from './support/load.js';
 const farm = new Farm();
 const name = 'painted';
 
-test.before(() => farm.up());
+// Few, and however long they take.
+test.before(() => farm.up('--set', 'scheduler.exerciseRequests=40', '--set', 'scheduler.exerciseForMs=3600000'));
 test.after.always(() => farm.destroy());
 
 /** A version of the site by the color that its environment says. */
@@ -80,4 +81,24 @@ test.serial('a trial is taken back by a rollback, and without one there is nothi
   t.is(status, 1);
   t.regex(stderr, /no version of painted is on trial/);
   t.is((await farm.appshot('rollout', name, '--percent', '101')).status, 2);
+});
+
+test.serial('a version and a template that is made again are exercised before: clones have that behind them, and no connection of it', async (t) => {
+  const file = (color: string): string => fixtureSite(farm.dir, ['node', 'who.mjs'], {
+    name: 'trained', lines: [`env: { COLOR: ${color} }`, 'scale: { max: 3, idleMs: never }', 'template: { exercise: [/] }'],
+  });
+  await farm.deploy(file('red'));
+  await farm.deploy(file('green'));
+  const { aid } = await farm.instanceOf('trained');
+  const visitsOfClone = async (): Promise<number> => {
+    t.is((await farm.appshot('clone', 'trained', '--count', '1')).status, 0);
+    const { ip, port } = (await farm.untilAll('trained', 'ready')).findLast((row) => row.aid !== aid)!;
+    const reply = await fetch(`http://${ip}:${port}/`, { signal: AbortSignal.timeout(patienceMs), headers: { connection: 'close' } });
+    return ((await reply.json()) as { visits: number }).visits;
+  };
+  t.is(await visitsOfClone(), 41);
+  const { image } = await farm.appshotJson<{ image: string }>('template', 'trained');
+  const { resources } = await farm.appshotJson<{ resources: readonly { type: string; identity: string }[] }>('inspect', image);
+  t.deepEqual(resources.filter(({ type }) => type === 'connection'), []);
+  t.true(await visitsOfClone() > 80);
 });

@@ -30,7 +30,7 @@ export const SchedulerConfig = z.strictObject({
    * made of it before is made once more then. V8 collects garbage after eight quiet seconds; else each clone would (ADR 0120).
    */
   templateRestMs: ms(12_000),
-  /** Requests at most, and for how long, that a launched program is exercised with before its template is made; 0: none (ADR 0190). */
+  /** Requests at most, and for how long, that a program is exercised with before its template is made; 0: none (ADR 0190, 0210). */
   exerciseRequests: z.coerce.number().int().min(0).max(100_000).default(2_000),
   exerciseForMs: ms(1_000),
   /** How long gateways get to finish the requests of an instance that goes for good. */

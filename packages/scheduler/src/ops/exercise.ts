@@ -6,9 +6,9 @@ import type { Farm } from '../farm.js';
 const pathsOf = ({ template, ready }: AppSpec): readonly string[] => template.exercise ?? (ready.http === undefined ? [] : [ready.http]);
 
 /**
- * Asks a program that has just been launched the same few paths over and over, one request after the other, so that what it compiles by
- * being used is compiled before its template is made of it (ADR 0190). It ends after `exerciseRequests`, after `exerciseForMs`, or
- * with the first request that fails: it is a favour, and nobody waits for it who cannot do without.
+ * Asks a program the same few paths over and over, one request after the other, so that what it compiles by being used is compiled
+ * when its template is made of it (ADR 0190). It ends after `exerciseRequests`, after `exerciseForMs`, or with the first request that
+ * fails: it is a favour, and nobody waits for it who cannot do without. No connection of it is left open.
  */
 export function exercise(farm: Farm, spec: AppSpec, record: InstanceRecord): Promise<void> {
   return farm.underway.join(`exercise:${record.aid}`, async () => {
@@ -19,9 +19,16 @@ export function exercise(farm: Farm, spec: AppSpec, record: InstanceRecord): Pro
     const begunAt = performance.now();
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     let requests = 0;
+    const askNext = async (closes: boolean): Promise<void> => {
+      await ask({ agent, endpoint, host: spec.hosts[0] ?? spec.name, path: paths[requests % paths.length] ?? '/', withinMs: exerciseForMs, closes });
+      requests += 1;
+    };
     try {
-      for (; requests < exerciseRequests && performance.now() - begunAt < exerciseForMs; requests += 1)
-        await ask({ agent, endpoint, host: spec.hosts[0] ?? spec.name, path: paths[requests % paths.length] ?? '/', withinMs: exerciseForMs });
+      // Two over each connection: a clone's first visitor comes over a new one, and the next over one that is open.
+      while (requests < exerciseRequests && performance.now() - begunAt < exerciseForMs) {
+        await askNext(false);
+        await askNext(true);
+      }
     } catch (err) {
       farm.logger.debug({ err, aid: record.aid, app: spec.name, requests }, 'an instance is not exercised any further');
     } finally {
@@ -32,14 +39,17 @@ export function exercise(farm: Farm, spec: AppSpec, record: InstanceRecord): Pro
   });
 }
 
-interface Question { readonly agent: Agent; readonly endpoint: Endpoint; readonly host: string; readonly path: string; readonly withinMs: number }
+interface Question { readonly agent: Agent; readonly endpoint: Endpoint; readonly host: string; readonly path: string; readonly withinMs: number; readonly closes: boolean }
 
-function ask({ agent, endpoint: { ip, port }, host, path, withinMs }: Question): Promise<void> {
+/** @param question.closes whether the connection ends with it; then that is waited for, too */
+function ask({ agent, endpoint: { ip, port }, host, path, withinMs, closes }: Question): Promise<void> {
   return new Promise((resolve, reject) => {
-    const asked = request({ agent, host: ip, port, path, headers: { host, 'user-agent': 'appshot-exercise' }, timeout: withinMs }, (response) => {
+    const headers = { host, 'user-agent': 'appshot-exercise', ...(closes && { connection: 'close' }) };
+    const asked = request({ agent, host: ip, port, path, headers, timeout: withinMs }, (response) => {
       response.resume();
-      response.once('end', resolve);
       response.once('error', reject);
+      if (closes) response.socket.once('close', () => resolve());
+      else response.once('end', resolve);
     });
     asked.once('timeout', () => asked.destroy(new Error(`no answer within ${withinMs} ms`)));
     asked.once('error', reject);

@@ -4,6 +4,7 @@ import { FarmError } from '@appshot/runtime';
 import type { Farm } from '../farm.js';
 import { pauseAfter } from '../site-notes.js';
 import { callAgent } from './call-agent.js';
+import { exercise } from './exercise.js';
 
 export type Templated =
   | { readonly kind: 'made'; readonly image: string }
@@ -13,13 +14,17 @@ export type Templated =
 /** Milliseconds that one warm-up request may take. */
 const warmupWithinMs = 30_000;
 
-/** Warms a running instance up and saves it as what the app's clones are made from, without stopping it for longer than that takes. */
+/**
+ * Warms a running instance up and saves it as what the app's clones are made from, without stopping it for longer than that takes.
+ * @param wish.again in the place of the one that there is; then the instance is exercised first, for what V8 had compiled it may have given up since
+ */
 export function makeTemplate(farm: Farm, app: AppRecord, record: InstanceRecord, wish: { because: string; again: boolean; isWarm?: boolean }): Promise<Templated> {
   return farm.underway.join(`template:${app.spec.name}`, async () => {
     const now = (await farm.registry.apps.get(app.spec.name)) ?? null;
     if (now === null || now.version !== app.version || record.version !== app.version) return { kind: 'overtaken' };
     if (now.template !== null && !wish.again) return { kind: 'had-one' };
     try {
+      if (wish.again) await exercise(farm, app.spec, record);
       const saved = await saveTemplate(farm, wish.isWarm === true ? unwarmed(app.spec) : app.spec, record, wish.because);
       if (!(await farm.registry.apps.setTemplate(app.spec.name, app.version, saved))) return { kind: 'overtaken' };
       await farm.view.refresh(app.spec.name);

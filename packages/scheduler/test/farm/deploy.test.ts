@@ -107,6 +107,18 @@ test('a template of a program that had just started is made once more, without w
   t.is(made.at(-1)?.facts?.image, rested.id);
 });
 
+test('a program is exercised again right before its template is made once more', async (t) => {
+  const farm = await playFarm(t, { settings: { templateRestMs: 3_600_000, exerciseRequests: 40, exerciseForMs: 3_600_000 } });
+  await farm.api('POST', '/apps', appFile('shop', 'template: { after: ready, exercise: [/] }\nscale: { idleMs: never }'));
+  await Promise.all([farm.waitForEvent('exercised'), farm.waitForEvent('templated')]);
+  t.is((await farm.api('POST', '/template', { app: 'shop' })).status, 200);
+  t.deepEqual((await farm.events('exercised')).map(({ facts }) => facts?.['requests']), [40, 40]);
+  t.is((await farm.api('POST', '/clone', { app: 'shop', count: 1 })).body.length, 1);
+  await waitUntil(() => farm.gateway.routes.get('shop')?.instances.filter((one) => one.state === 'ready').length === 2);
+  const visits = await Promise.all(Array.from({ length: 2 }, () => farm.gateway.visit('shop', '/?ms=100')));
+  t.deepEqual(visits.map(visitsOf), [81, 81]);
+});
+
 test('a program that has been launched is exercised before the template of its next version is made, and its clones have it behind them', async (t) => {
   const farm = await playFarm(t, { settings: { exerciseRequests: 40, exerciseForMs: 60_000 } });
   const file = (color: string): string => appFile('shop', `env: { COLOR: ${color} }\ntemplate: { after: ready, exercise: [/] }\nscale: { idleMs: never }`);

@@ -17,6 +17,7 @@ const children = new Set<ChildProcess>();
 
 interface Process { readonly child: ChildProcess; readonly port: number }
 interface Target { readonly aid: string; readonly epoch: number }
+const keyOf = (verb: string, { aid, epoch }: Target): string => `${verb} ${aid} ${epoch}`;
 
 /**
  * Plays the agent of one node: instances are real Node.js servers, images are files with what they had in memory. It keeps
@@ -47,6 +48,7 @@ export class PlayedAgent {
   readonly #cancelled = new Map<string, number>();
   /** Snapshots that can be given up no more. */
   readonly #final = new Map<string, Promise<unknown>>();
+  #templates = 0;
   #served: Subscription[] = [];
   #heart: NodeJS.Timeout | undefined;
 
@@ -74,7 +76,14 @@ export class PlayedAgent {
         else this.zygotes.delete(app);
         return {};
       }),
-      this.#bus.serve(calls.snapshot, (request) => this.#once('snapshot', request, () => this.#snapshot(request))),
+      this.#bus.serve(calls.snapshot, async (request) => {
+        try {
+          return await this.#once('snapshot', request, () => this.#snapshot(request));
+        } finally {
+          // Each template is one of its own.
+          if (request.keepRunning) this.#joined.delete(keyOf('snapshot', request));
+        }
+      }),
       this.#bus.serve(calls.cancelSnapshot, (request) => this.#cancel(request)),
       this.#bus.serve(calls.stop, (request) => this.#once('stop', request, () => this.#stop(request))),
       this.#bus.serve(calls.removeImage, async ({ image }) => {
@@ -135,7 +144,7 @@ export class PlayedAgent {
 
   async #once<T>(verb: string, { aid, epoch }: Target, work: () => Promise<T>): Promise<T> {
     if (epoch < (this.#epochs.get(aid) ?? 0)) throw new FarmError('stale-epoch', `${aid} is at a newer epoch`);
-    const key = `${verb} ${aid} ${epoch}`;
+    const key = keyOf(verb, { aid, epoch });
     const known = this.#joined.get(key);
     if (known !== undefined) return known as Promise<T>;
     this.calls.push(`${verb} ${aid}`);
@@ -180,14 +189,14 @@ export class PlayedAgent {
   async #snapshot({ aid, epoch, keepRunning }: Target & { keepRunning: boolean }): Promise<SnapshotDone> {
     if (this.snapshotMs > 0) await delay(this.snapshotMs);
     if (!keepRunning && (this.#cancelled.get(aid) ?? -1) >= epoch) throw new FarmError('illegal-transition', 'given up', { facts: { cancelled: true } });
-    const saving = this.#save({ aid, epoch, keepRunning });
+    const saving = this.#save({ aid, keepRunning });
     if (!keepRunning) this.#final.set(aid, saving.catch(() => undefined).then(() => this.#final.delete(aid)));
     return saving;
   }
 
-  async #save({ aid, epoch, keepRunning }: Target & { keepRunning: boolean }): Promise<SnapshotDone> {
+  async #save({ aid, keepRunning }: { aid: string; keepRunning: boolean }): Promise<SnapshotDone> {
     const process = this.running.get(aid);
-    const image = keepRunning ? `${aid}-t${epoch}` : aid;
+    const image = keepRunning ? `${aid}-t${this.#templates += 1}` : aid;
     if (process === undefined) {
       if (!(await readdir(this.images)).includes(image)) throw new FarmError('not-found', `${aid} does not run`);
       return { image, bytes: 10, stoppedMs: 0, phases: {} };
