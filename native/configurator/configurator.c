@@ -24,6 +24,7 @@ static int run(uint32_t task) {
   int isFirst = task == CONFIGURATOR_CLONE || task == CONFIGURATOR_AHEAD, isLast = task != CONFIGURATOR_AHEAD;
   if (isLast && setVariables()) return CONFIGURATOR_FAILED;
   if (isFirst && (renewRandomNumbers() || renewNodejs(task == CONFIGURATOR_AHEAD, &PAGE->drawn))) return CONFIGURATOR_FAILED;
+  if (isFirst) renewRuby();
   /* From here on the program may draw some. */
   if (isLast) PAGE->drawn.none = 0;
   return isLast && renewPython() ? CONFIGURATOR_FAILED : CONFIGURATOR_CONFIRMED;

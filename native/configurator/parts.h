@@ -31,6 +31,8 @@ int isOtherRuntime(void);
 void putOffCollections(void);
 /* Has the interpreter seed its generators and read the variables before it runs its next line. */
 int renewPython(void);
+/* Has Ruby's generator take a new seed when it is next asked. */
+void renewRuby(void);
 
 /* A function of the program or of one of its libraries, or null. */
 void* findFunction(const char* name);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "core/launch/listeners.h"
 #include "core/launch/readiness.h"
 #include "core/sys/sys.h"
 #include "keeper/answers.h"
@@ -18,6 +19,7 @@ namespace appshot {
 namespace {
 
 constexpr int kProbeEveryMs = 10;
+constexpr int kLastTryMs = 500;
 
 std::string lastLines(const std::string& path, size_t most = 2000) {
   std::string text = readFileIfThere(path);
@@ -42,6 +44,17 @@ void throwIfEnded(Keeper& keeper, Instance& instance, int waitMs) {
   throw FactsError("exited-early", "the program of " + instance.aid + " " + howItEnded(status) + " before it was ready", std::move(facts));
 }
 
+[[noreturn]] void throwNotReady(Keeper& keeper, const Instance& instance, const LaunchRequest& request) {
+  int port = instance.spec.port;
+  std::string path = request.readyPath.empty() ? "" : " " + request.readyPath;
+  std::string why = !path.empty() && answersOnce(instance.pod->farmIp, port, "", kLastTryMs)
+                        ? "it takes connections, but did not answer this request with a status below 500"
+                        : whyUnreachable(instance.pod->init, port);
+  throw FactsError("not-ready-in-time",
+                   instance.aid + " did not answer on port " + std::to_string(port) + path + " within " + std::to_string(request.readyWithinMs) + " ms: " + why,
+                   {{"lastLines", lastLines(keeper.places.log(instance.aid))}});
+}
+
 void awaitReady(Keeper& keeper, Instance& instance, const LaunchRequest& request) {
   if (instance.spec.port == 0) return;
   double deadline = monotonicUs() + request.readyWithinMs * 1000.0;
@@ -52,10 +65,7 @@ void awaitReady(Keeper& keeper, Instance& instance, const LaunchRequest& request
     if (instance.unwanted) throw Error("illegal-transition", instance.aid + " was stopped before it was ready");
     if (monotonicUs() >= deadline) break;
   }
-  std::string path = request.readyPath.empty() ? "" : " " + request.readyPath;
-  throw FactsError("not-ready-in-time", instance.aid + " did not answer on port " + std::to_string(instance.spec.port) + path + " within " +
-                                            std::to_string(request.readyWithinMs) + " ms",
-                   {{"lastLines", lastLines(keeper.places.log(instance.aid))}});
+  throwNotReady(keeper, instance, request);
 }
 
 void startInstance(Keeper& keeper, const InstancePtr& instance, LaunchRequest& request, Stopwatch& watch) {

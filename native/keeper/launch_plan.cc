@@ -225,6 +225,8 @@ LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, c
   exposeCommand(spec, engine, bases);
   completePath(spec, searchPath, engine, bases);
   if (!findVariable(spec.env, "HOME")) spec.env.push_back("HOME=/home/app");
+  // As programs are told on other platforms too; most take their own default without it.
+  if (spec.port != 0 && !findVariable(spec.env, "PORT")) spec.env.push_back("PORT=" + std::to_string(spec.port));
   preloadConfigurator(spec.env);
   checkRedirects(spec);
   return request;

@@ -154,6 +154,8 @@ void configurePodSide(in_addr address) {
   // A program that listens on "::" still gets IPv4 connections; there is only no IPv6 address to reach anything by.
   setInPod("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
   setInPod("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+  // Programs that listen on 80 or 443 are started as root elsewhere; here nobody else has these ports.
+  setInPod("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
   socket.request(upMessage(loopback, Ipv6::kAsItIs), "pod network: bring lo up");
   socket.request(upMessage(eth0, Ipv6::kAsItIs), "pod network: bring eth0 up");
   in_addr gateway = addressOf(kGateway);

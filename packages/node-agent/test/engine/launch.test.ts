@@ -91,6 +91,28 @@ test('what cannot be launched is refused by name and leaves nothing', async (t) 
   t.deepEqual(await engine.list().then(({ running, images }) => ({ running, images })), { running: [], images: [] });
 });
 
+test('who does not answer is told where it listens, and that a request is not answered', async (t) => {
+  const { engine, launch } = await testEngine(t);
+  const listening = (where: string, answer = 'r.end()') => ['node', '-e', `require("http").createServer((q, r) => { ${answer} }).listen(${where})`];
+  const refused = (aid: string, command: readonly string[], message: RegExp, readyPath?: string) => t.throwsAsync(
+    launch(aid, 'c', { command, port: 3000, readyWithinMs: 10_000, ...(readyPath !== undefined && { readyPath }) }), { code: 'not-ready-in-time', message });
+  await Promise.all([
+    refused('local', listening('3000, "127.0.0.1"'), /127\.0\.0\.1:3000, which nobody reaches from outside: have it listen on 0\.0\.0\.0/),
+    refused('elsewhere', listening('8000'), /it listens on 8000, not on that port/),
+    refused('broken', listening('3000', 'r.writeHead(500).end()'), /takes connections, but did not answer this request/, '/health'),
+  ]);
+  t.deepEqual((await engine.list()).running, []);
+});
+
+test('a program may listen on a port below 1024, and is told its port', async (t) => {
+  const { launch } = await testEngine(t);
+  const command = ['node', '-e', 'require("http").createServer((q, r) => r.end(process.env.PORT)).listen(80)'];
+  const { address } = await launch('low', 'c', { command, port: 80 });
+  t.is(await (await fetch(`http://${address}/`)).text(), '80');
+  const given = await launch('given', 'c', { command, port: 80, env: { PORT: 'its own' } });
+  t.is(await (await fetch(`http://${given.address}/`)).text(), 'its own');
+});
+
 test('volumes are shared with the machine', async (t) => {
   const { engine, launch, site } = await testEngine(t);
   await run('chmod', ['777', site]);

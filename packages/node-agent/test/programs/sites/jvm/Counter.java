@@ -1,6 +1,8 @@
 import com.sun.net.httpserver.HttpServer;
 import java.net.InetSocketAddress;
+import java.security.SecureRandom;
 import java.util.Random;
+import java.util.UUID;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
@@ -8,6 +10,7 @@ import java.util.zip.CRC32;
 
 /** Counts visits; each makes garbage, and looks whether 32 MB that it has had from the beginning are what they were. */
 public class Counter {
+  static final SecureRandom secure = new SecureRandom();
   static final byte[][] kept = new byte[32][1 << 20];
 
   static long sum() {
@@ -29,6 +32,13 @@ public class Counter {
       if (counts) visits.incrementAndGet();
       byte[] text = ("visits " + visits + " ticks " + ticks + "\n").getBytes();
       exchange.sendResponseHeaders(counts && sum() != sum ? 500 : 200, text.length);
+      exchange.getResponseBody().write(text);
+      exchange.close();
+    });
+    // Not Math.random and ThreadLocalRandom: docs/clone-safety.md.
+    server.createContext("/draws", exchange -> {
+      byte[] text = (UUID.randomUUID() + "\n" + secure.nextLong() + "\n" + new Random().nextLong()).getBytes();
+      exchange.sendResponseHeaders(200, text.length);
       exchange.getResponseBody().write(text);
       exchange.close();
     });
