@@ -119,8 +119,8 @@ static void opLeave(struct Context* context, struct Op* op) {
   register uint64_t r15 __asm__("r15") = leave->stubBytes;
   register uint64_t r8 __asm__("r8") = leave->unmapStart;
   register uint64_t r9 __asm__("r9") = leave->unmapBytes;
-  register uint64_t r10 __asm__("r10") = leave->counter;
-  __asm__ volatile("jmp *%%rax" : : "a"(leave->stub), "b"(leave->leader), "r"(r12), "r"(r13), "r"(r14), "r"(r15), "r"(r8), "r"(r9), "r"(r10) : "memory");
+  register uint64_t r10 __asm__("r10") = (uint64_t)&context->slots[leave->counter];
+  __asm__ volatile("jmp *%%rax" : : "a"(leave->stub), "r"(r12), "r"(r13), "r"(r14), "r"(r15), "r"(r8), "r"(r9), "r"(r10) : "memory");
   __builtin_unreachable();
 }
 

@@ -1,6 +1,6 @@
 /*
  * The last code of a task before its program goes on, copied into a page of the task's own.
- *   rbx 1 for the leader    r8, r9 what the leader unmaps    r10 counter of tasks still in the region
+ *   r8, r9 what the last task unmaps    r10 counter of tasks still in the region
  *   r12 frame on the program's stack: its first word is the address of a sigreturn gadget
  *   r13 `syscall; ret` gadget in the program's memory    r14, r15 this page
  * Nothing of the region may be touched behind the decrement, and nothing of this page behind the jump: the gadget unmaps the page
@@ -12,27 +12,12 @@
 appshotStub:
   mov %r12, %rsp
   lock decq (%r10)
-  test %rbx, %rbx
-  jz 3f
-1:
-  cmpq $0, (%r10)
-  je 2f
-  pause
-  mov $24, %eax          /* sched_yield */
-  push %r8
-  push %r9
-  push %r10
-  syscall
-  pop %r10
-  pop %r9
-  pop %r8
-  jmp 1b
-2:
+  jnz 1f
   mov %r8, %rdi
   mov %r9, %rsi
   mov $11, %eax          /* munmap */
   syscall
-3:
+1:
   mov %r14, %rdi
   mov %r15, %rsi
   mov $11, %eax

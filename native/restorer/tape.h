@@ -7,7 +7,7 @@
  *   base                                                                                            base + size
  *   | stubs, one page a thread | header | code | status (shared) | parking for the vdso | slots, stacks | data |
  *
- * data: tapes, paths, frames. A task unmaps its own stub last; the leader unmaps all the rest before that.
+ * data: tapes, paths, frames. A task unmaps its own stub last; the last task of a process to leave unmaps all the rest before that.
  *
  * A *tape* is an array of operations, worked out once from the image; the restorer runs it without thinking.
  */
@@ -73,11 +73,10 @@ struct Leave {
   uint64_t frame;        /* in the region */
   uint64_t frameBytes;
   uint64_t frameTarget;  /* on the program's own stack */
-  uint64_t stub;         /* page of this task, outside of what the leader unmaps */
+  uint64_t stub;         /* page of this task, outside of what the last task unmaps */
   uint64_t stubBytes;
   uint64_t gadget;       /* `syscall; ret` in the program's memory; below frameTarget[0] is the address of a sigreturn */
-  uint64_t leader;       /* 1: unmaps the region after all others have left it */
-  uint64_t counter;      /* address of the number of tasks of this process that are still in the region (in the leader's stub) */
+  uint64_t counter;      /* slot of the number of tasks of this process that are still in the region: who makes it 0 unmaps that */
   uint64_t unmapStart, unmapBytes;
 };
 

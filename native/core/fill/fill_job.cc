@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "core/sys/send_descriptors.h"
@@ -15,8 +16,12 @@ namespace appshot {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-// A program that misses one page after the other is given so many ahead: a wake-up across processors costs more than copying them.
-constexpr uint64_t kAheadBytes = 8 * kPage;
+// A program that misses one page after the other is given so many ahead: a wake-up across processors costs more than copying them. It may
+// be doing so in several places at a time.
+constexpr uint64_t kAheadBytes = 16 * kPage;
+constexpr size_t kPlaces = 16;
+// So much of a hole is mapped at once where the program begins to fill it: as the page of zeros, which takes no memory.
+constexpr uint64_t kZeroedBytes = 64 * kPage;
 // Copied between two looks at what the program wants: what is next, and in the background.
 constexpr uint64_t kNextBatchBytes = 16 * kPage, kBatchBytes = 64 * kPage;
 // How long a program takes to come to the next page of its working set, about: gives pages that are missed their place among those
@@ -35,29 +40,45 @@ class FillJob {
     for (std::thread& child : children_) child.join();
   }
 
-  // `next`: see FillPlan.
-  std::vector<TouchedPage> run(const std::vector<Extent>& next, const std::function<void()>& beforeRest) {
+  // `next` and `firstPieces`: see FillPlan.
+  std::vector<TouchedPage> run(const std::vector<Extent>& next, uint64_t firstPieces, const std::function<void()>& beforeRest) {
     isRecorded_ = !next.empty();
-    bool goesOn = copyNext(next) && serveUntilQuiet();
+    auto firstEnd = next.begin() + static_cast<std::ptrdiff_t>(firstPieces);
+    bool goesOn = copyFirst(next.begin(), firstEnd) && copyNext(firstEnd, next.end()) && serveUntilQuiet();
     if (goesOn) beforeRest();
     if (goesOn && fillRest()) letGo();
     return std::move(touched_);
   }
 
  private:
+  using Pieces = std::vector<Extent>::const_iterator;
+
   // Each of these returns false when the process is gone.
-  bool copyNext(const std::vector<Extent>& next) {
+
+  // The process itself copies the same in the opposite order before it runs. Where both meet it has done what comes behind, or is doing it.
+  bool copyFirst(Pieces from, Pieces to) {
+    isMeeting_ = true;
+    bool goesOn = copyNext(from, to);
+    isMeeting_ = false;
+    if (isMet_)
+      for (Pieces piece = from; piece != to; ++piece)
+        if (piece->end > metAt_) missing_.remove(std::max(piece->start, metAt_), piece->end);
+    return goesOn;
+  }
+
+  bool copyNext(Pieces from, Pieces to) {
     uint64_t sinceLook = kNextBatchBytes;
-    for (const Extent& piece : next)
-      for (uint64_t start = piece.start; start < piece.end; start += kNextBatchBytes) {
+    for (Pieces piece = from; piece != to; ++piece)
+      for (uint64_t start = piece->start; start < piece->end; start += kNextBatchBytes) {
         if (sinceLook >= kNextBatchBytes) {
           if (!readEvents()) return false;
           sinceLook = 0;
         }
-        uint64_t end = std::min(start + kNextBatchBytes, piece.end);
+        uint64_t end = std::min(start + kNextBatchBytes, piece->end);
         sinceLook += end - start;
         for (const Extent& part : missing_.within(start, end))
-          if (!copy(part, false)) return false;
+          if (!copy(part)) return false;
+        if (isMeeting_ && isMet_) return true;
       }
     return true;
   }
@@ -109,24 +130,31 @@ class FillJob {
   void adopt(UniqueFd childFd) {
     sendDescriptors(source_.duplicates, &pid_, sizeof pid_, {childFd.get()}, MSG_DONTWAIT);
     children_.emplace_back([fd = std::move(childFd), missing = missing_, registered = registered_, pid = pid_, source = source_]() mutable {
-      FillJob(std::move(fd), std::move(missing), std::move(registered), pid, source).run({}, [] {});
+      FillJob(std::move(fd), std::move(missing), std::move(registered), pid, source).run({}, 0, [] {});
     });
   }
 
   bool serve(uint64_t address) {
     std::vector<Extent> wanted = missing_.within(address, address + kPage);
     if (wanted.empty()) return zero(address);
-    if (!copy(wanted.front(), false)) return false;
+    if (!copy(wanted.front())) return false;
     record(address);
-    bool isSequential = address == lastMissed_ + kPage;
-    lastMissed_ = address;
+    uint64_t& place = placeOf(address);
+    bool isSequential = address == place;
+    place = address + kPage;
     if (!isSequential) return true;
     for (const Extent& piece : missing_.within(address + kPage, address + kPage + kAheadBytes)) {
-      if (!copy(piece, false)) return false;
+      if (!copy(piece)) return false;
       for (uint64_t page = piece.start; page < piece.end; page += kPage) record(page);
-      lastMissed_ = piece.end - kPage;
+      place = piece.end;
     }
     return true;
+  }
+
+  // Where the program has come to, of the places in which it misses pages; one that takes the oldest one's turn where it begins to.
+  uint64_t& placeOf(uint64_t address) {
+    auto known = std::find(places_.begin(), places_.end(), address);
+    return known != places_.end() ? *known : places_[nextPlace_++ % kPlaces];
   }
 
   void record(uint64_t address) {
@@ -135,18 +163,26 @@ class FillJob {
     touched_.push_back({static_cast<uint32_t>(pid_), 0, address, rank});
   }
 
-  // A page that the image does not have: never touched before.
+  // A page that the image does not have: never touched before. Programs allocate upwards: those behind it are next.
   bool zero(uint64_t address) {
+    Extent behind;
+    uint64_t end = missing_.next(address, kPage, behind) ? std::min(behind.start, address + kZeroedBytes) : address + kZeroedBytes;
     uffdio_zeropage request{};
-    request.range = {address, kPage};
+    request.range = {address, end - address};
     while (::ioctl(uffd_.get(), UFFDIO_ZEROPAGE, &request) < 0) {
+      if (request.zeropage > 0) return true;  // up to one that is there
       if (errno == EAGAIN) {
         if (!readEvents()) return false;
+        request.range.len = kPage;
+        continue;
+      }
+      // The kernel fills one range of memory at a time.
+      if (errno == ENOENT && request.range.len > kPage) {
+        request.range.len = kPage;
         continue;
       }
       if (errno == EEXIST || errno == ENOENT) {
-        uffdio_range range{address, kPage};
-        ::ioctl(uffd_.get(), UFFDIO_WAKE, &range);
+        wake(address);
         return true;
       }
       return errno != ESRCH;
@@ -154,15 +190,19 @@ class FillJob {
     return true;
   }
 
+  void wake(uint64_t address) {
+    uffdio_range range{address, kPage};
+    ::ioctl(uffd_.get(), UFFDIO_WAKE, &range);
+  }
+
   // False when the process is gone.
-  bool copy(Extent piece, bool quietly) {
+  bool copy(Extent piece) {
     bool onePage = false;
     while (piece.start < piece.end) {
       uffdio_copy request{};
       request.dst = piece.start;
       request.src = reinterpret_cast<uint64_t>(source_.pages + piece.position);
       request.len = onePage ? kPage : piece.end - piece.start;
-      request.mode = quietly ? UFFDIO_COPY_MODE_DONTWAKE : 0;
       int result = ::ioctl(uffd_.get(), UFFDIO_COPY, &request);
       int err = result < 0 ? errno : 0;
       uint64_t done = request.copy > 0 ? static_cast<uint64_t>(request.copy) : 0;
@@ -176,7 +216,7 @@ class FillJob {
         std::vector<Extent> left = missing_.within(piece.start, piece.end);
         if (left.empty()) return true;
         for (const Extent& part : left)
-          if (!copy(part, quietly)) return false;
+          if (!copy(part)) return false;
         return true;
       }
       if (err == ESRCH) return false;
@@ -186,10 +226,14 @@ class FillJob {
         onePage = true;
         continue;
       }
+      if (err == EEXIST && isMeeting_) {
+        metAt_ = piece.start;
+        isMet_ = true;
+        return true;
+      }
       // Already there (a race with another thread's fault), or unmapped: not missing any more. Whoever waits for it may go on.
       missing_.remove(piece.start, piece.start + kPage);
-      uffdio_range range{piece.start, kPage};
-      if (err == EEXIST) ::ioctl(uffd_.get(), UFFDIO_WAKE, &range);
+      if (err == EEXIST) wake(piece.start);
       piece.start += kPage;
       piece.position += kPage;
     }
@@ -201,7 +245,7 @@ class FillJob {
     if (!missing_.next(cursor_, kBatchBytes, piece) && !missing_.next(cursor_ = 0, kBatchBytes, piece)) return true;
     cursor_ = piece.end;
     // Somebody may wait for a page of the batch: a wake-up nobody needs costs little here.
-    return copy(piece, false);
+    return copy(piece);
   }
 
   void letGo() {
@@ -216,9 +260,11 @@ class FillJob {
   std::vector<Extent> registered_;
   uint64_t pid_;
   FillSource source_;
-  uint64_t cursor_ = 0, lastMissed_ = 0;
+  uint64_t cursor_ = 0, metAt_ = 0;
+  std::array<uint64_t, kPlaces> places_{};  // addresses behind the last page that was missed there
+  size_t nextPlace_ = 0;
   double startUs_;
-  bool isRecorded_ = false, isRecording_ = true;
+  bool isRecorded_ = false, isRecording_ = true, isMeeting_ = false, isMet_ = false;
   std::vector<TouchedPage> touched_;
   std::vector<std::thread> children_;
 };
@@ -229,7 +275,7 @@ std::vector<TouchedPage> runFillJob(UniqueFd uffd, const FillPlan& plan, const F
   Extents missing;
   for (const Extent& extent : plan.missing) missing.add(extent);
   FillJob job(std::move(uffd), std::move(missing), plan.registered, plan.pid, source);
-  return job.run(plan.next, beforeRest);
+  return job.run(plan.next, plan.firstPieces, beforeRest);
 }
 
 }  // namespace appshot

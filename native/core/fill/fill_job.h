@@ -15,7 +15,7 @@ struct FillPlan {
   uint64_t pid = 0;                // virtual, for the working set
   std::vector<Extent> missing;     // what the image has and the process has not yet
   std::vector<Extent> next;        // the part of it that the first requests will touch, in the order of their use
-  uint64_t firstPieces = 0;        // so many of those are there before the program runs
+  uint64_t firstPieces = 0;        // so many of those, by address, are there before the program runs
   std::vector<Extent> registered;  // ranges under the userfaultfd (position unused)
   std::vector<Extent> early;       // what the process itself reads before it runs (only the positions count)
 };

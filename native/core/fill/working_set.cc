@@ -71,6 +71,16 @@ void write(const std::string& imageDir, const Contents& contents) {
   sys("rename " + beside, [&] { return ::rename(beside.c_str(), path(imageDir).c_str()); });
 }
 
+// What is known stays as it is.
+void addGuesses(Contents& contents, const std::vector<TouchedPage>& guessed) {
+  std::set<std::pair<uint32_t, uint64_t>> known;
+  for (const TouchedPage& page : contents.pages) known.insert({page.pid, page.address});
+  for (TouchedPage page : guessed) {
+    page.wake = contents.wakes;
+    if (contents.pages.size() < kMostKept && known.insert({page.pid, page.address}).second) contents.pages.push_back(page);
+  }
+}
+
 }  // namespace
 
 std::vector<TouchedPage> readWorkingSet(const std::string& imageDir) { return read(imageDir).pages; }
@@ -104,9 +114,10 @@ void guessWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>
   }
 }
 
-void copyWorkingSet(const std::string& fromImageDir, const std::string& toImageDir) {
+void copyWorkingSet(const std::string& fromImageDir, const std::string& toImageDir, const std::vector<TouchedPage>& guessed) {
   try {
     Contents contents = read(fromImageDir);
+    addGuesses(contents, guessed);
     if (!contents.pages.empty()) write(toImageDir, contents);
   } catch (const Error&) {
     // A hint less.

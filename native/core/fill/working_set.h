@@ -37,7 +37,7 @@ void addToWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>
 // it is missed: so a program learns what it needs, a little with each wake. Errors are ignored.
 void guessWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>& pages);
 
-// The image that a program was woken from tells best what the next wake will touch.
-void copyWorkingSet(const std::string& fromImageDir, const std::string& toImageDir);
+// The image that a program was woken from tells best what the next wake will touch. `guessed` is added, as in guessWorkingSet.
+void copyWorkingSet(const std::string& fromImageDir, const std::string& toImageDir, const std::vector<TouchedPage>& guessed = {});
 
 }  // namespace appshot

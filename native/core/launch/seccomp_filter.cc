@@ -6,12 +6,15 @@
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <iterator>
 #include <map>
+#include <numeric>
 
 #include "core/sys/error.h"
 
@@ -70,6 +73,8 @@ Code refuseWhen(int index, uint16_t test, std::initializer_list<uint32_t> values
   return code;
 }
 
+bool isSame(const Code& a, const Code& b) { return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof a[0]) == 0; }
+
 // What is done with each number, from one on up to the next that stands here.
 std::map<uint32_t, Code> decisions(bool asyncIo) {
   std::map<uint32_t, Code> special;
@@ -84,30 +89,71 @@ std::map<uint32_t, Code> decisions(bool asyncIo) {
   from[0].push_back(answer(SECCOMP_RET_ALLOW));
   for (const auto& [number, code] : special) from.try_emplace(number + 1, Code{answer(SECCOMP_RET_ALLOW)});
   from[kX32Bit] = {answer(SECCOMP_RET_KILL_PROCESS)};
+  for (auto at = std::next(from.begin()); at != from.end();) at = isSame(at->second, std::prev(at)->second) ? from.erase(at) : std::next(at);
   return from;
 }
 
-using Decision = std::map<uint32_t, Code>::const_iterator;
+// A binary search, with what is done for several ranges of numbers there once: when a filter is installed, which each wake does, the kernel
+// runs it for each number that there is, and its time for compiling it grows with its size.
+class Search {
+ public:
+  explicit Search(const std::map<uint32_t, Code>& decisions) { branch(decisions.begin(), decisions.end()); }
 
-// A binary search: when a filter is installed, the kernel runs it for each number that there is.
-Code search(Decision first, Decision end) {
-  auto count = std::distance(first, end);
-  if (count == 1) return first->second;
-  Decision middle = std::next(first, count / 2);
-  Code below = search(first, middle), above = search(middle, end);
-  // A jump goes over 255 instructions at most: the lower half is the nearer one, and has to fit.
-  if (below.size() > UINT8_MAX) throw Error("internal", "the system call filter is too large");
-  Code code{BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, middle->first, static_cast<uint8_t>(below.size()), 0)};
-  code.insert(code.end(), below.begin(), below.end());
-  code.insert(code.end(), above.begin(), above.end());
-  return code;
-}
+  Code code() const {
+    Code code;
+    for (const Branch& branch : branches_) {
+      size_t behind = code.size() + 1;
+      code.push_back(BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, branch.number, distance(behind, branch.above), distance(behind, branch.below)));
+    }
+    for (const Code& leaf : leaves_) code.insert(code.end(), leaf.begin(), leaf.end());
+    return code;
+  }
+
+ private:
+  using Decision = std::map<uint32_t, Code>::const_iterator;
+  struct Target {
+    bool isLeaf;
+    size_t index;
+  };
+  struct Branch {
+    uint32_t number;
+    Target below, above;
+  };
+
+  Target branch(Decision first, Decision end) {
+    auto count = std::distance(first, end);
+    if (count == 1) return {true, leaf(first->second)};
+    Decision middle = std::next(first, count / 2);
+    size_t index = branches_.size();
+    branches_.emplace_back();
+    Target below = branch(first, middle), above = branch(middle, end);
+    branches_[index] = {middle->first, below, above};
+    return {false, index};
+  }
+
+  size_t leaf(const Code& code) {
+    auto known = std::find_if(leaves_.begin(), leaves_.end(), [&](const Code& one) { return isSame(one, code); });
+    if (known == leaves_.end()) known = leaves_.insert(known, code);
+    return static_cast<size_t>(known - leaves_.begin());
+  }
+
+  uint8_t distance(size_t from, Target target) const {
+    size_t to = target.index;
+    if (target.isLeaf)
+      to = std::accumulate(leaves_.begin(), leaves_.begin() + static_cast<std::ptrdiff_t>(target.index), branches_.size(), [](size_t sum, const Code& leaf) { return sum + leaf.size(); });
+    // A jump goes over 255 instructions at most.
+    if (to < from || to - from > UINT8_MAX) throw Error("internal", "the system call filter is too large");
+    return static_cast<uint8_t>(to - from);
+  }
+
+  std::vector<Branch> branches_;  // each in front of those below it
+  std::vector<Code> leaves_;
+};
 
 Code build(bool asyncIo) {
   Code code{load(offsetof(seccomp_data, arch)), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
             answer(SECCOMP_RET_KILL_PROCESS), load(offsetof(seccomp_data, nr))};
-  std::map<uint32_t, Code> all = decisions(asyncIo);
-  Code found = search(all.begin(), all.end());
+  Code found = Search(decisions(asyncIo)).code();
   code.insert(code.end(), found.begin(), found.end());
   return code;
 }

@@ -68,8 +68,7 @@ void requeue(Compiler& compiler, Tape& tape, const std::vector<QueuedSignal>& qu
 }
 
 struct LeaveContext {
-  uint64_t counter;
-  bool leader;
+  Slot counter;
   size_t index;
 };
 
@@ -131,6 +130,8 @@ bool isInZygote(const Compiler& compiler, const Process& process, const Thread& 
   });
 }
 
+uint64_t unmapBytes(const Compiler& compiler) { return compiler.region.base() + compiler.regionBytes - compiler.region.unmapStart(); }
+
 void leave(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, const LeaveContext& context) {
   Region& region = compiler.region;
   SignalFrame frame = buildSignalFrame(process, thread);
@@ -143,17 +144,16 @@ void leave(Compiler& compiler, Tape& tape, const Process& process, const Thread&
   record.stub = region.stub(context.index);
   record.stubBytes = APPSHOT_PAGE;
   record.gadget = process.gadgetSyscall;
-  record.leader = context.leader;
-  record.counter = context.counter;
+  record.counter = static_cast<uint64_t>(context.counter.number);
   record.unmapStart = region.unmapStart();
-  record.unmapBytes = region.base() + compiler.regionBytes - region.unmapStart();
+  record.unmapBytes = unmapBytes(compiler);
   tape.op(OP_LEAVE, "leave", {region.add(&record, sizeof record)});
 }
 
 }  // namespace
 
 // A thread other than the leader, with its own tape. `ahead`: it does not wait for the rest.
-static void makeThread(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, uint64_t counter, bool ahead) {
+static void makeThread(Compiler& compiler, Tape& tape, const Process& process, const Thread& thread, Slot counter, bool ahead) {
   size_t index = compiler.nextThread++;
   Tape own(compiler.region);
   setThreadState(compiler, own, thread);
@@ -165,7 +165,7 @@ static void makeThread(Compiler& compiler, Tape& tape, const Process& process, c
   else if (!ahead) awaitAll(compiler, own);
   // One that only another thread of the program can wake is as good as not running.
   if (compiler.purpose == Purpose::Zygote && process.stopSignal == 0 && !waitedForThreads(thread)) own.op(OP_GATE, "wait to be wanted", {0, GATE_GO});
-  leave(compiler, own, process, thread, {counter, false, index});
+  leave(compiler, own, process, thread, {counter, index});
   tape.op(OP_THREAD, "make a thread", {thread.tid, own.finish(), compiler.region.threadStackTop(index)});
 }
 
@@ -192,13 +192,15 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   const Thread& leader = process.threads.front();
   bool isClone = compiler.purpose == Purpose::Zygote;
   size_t leaderIndex = compiler.nextThread++;
-  // In the leader's own page, behind its stub's code: it stays until the leader is the last one.
-  uint64_t counter = region.stub(leaderIndex) + APPSHOT_PAGE - 64;
   // The pages that the tasks of other processes leave from were inherited, and are nobody's here.
   uint64_t ownStart = region.stub(leaderIndex), ownEnd = region.stub(leaderIndex + process.threads.size());
   if (ownStart > region.base()) tape.call("unmap the stubs of others", SYS_munmap, {region.base(), ownStart - region.base()});
   if (region.unmapStart() > ownEnd) tape.call("unmap the stubs of others", SYS_munmap, {ownEnd, region.unmapStart() - ownEnd});
-  tape.op(OP_SET, "count threads", {counter, process.threads.size()});
+  auto count = static_cast<uint32_t>(process.threads.size());
+  Slot counter = tape.load(region.add(&count, sizeof count));
+  // One may run, and fork, while another is still here.
+  if (count > 1) tape.attempt("keep the region from children", SYS_madvise, {ownStart, ownEnd - ownStart, MADV_DONTFORK});
+  if (count > 1) tape.attempt("keep the region from children", SYS_madvise, {region.unmapStart(), unmapBytes(compiler), MADV_DONTFORK});
   dropBounds(tape, leader.credentials);
   bool someGoAhead = !isClone && threadsGoAhead(compiler.state, process);
   for (size_t i = 1; i < process.threads.size(); i++)
@@ -215,13 +217,13 @@ void compileThreads(Compiler& compiler, Tape& tape, const Process& process) {
   requeue(compiler, tape, process.queued, process.pid, 0);
   requeue(compiler, tape, leader.queued, process.pid, process.pid);
   compileFilters(compiler, tape, process, leader);
-  if (process.stopSignal != 0) return goToStand(compiler, tape, process, {counter, true, leaderIndex});
+  if (process.stopSignal != 0) return goToStand(compiler, tape, process, {counter, leaderIndex});
   if (isClone && renewsAhead(process)) configure(compiler, tape, process, CONFIGURATOR_AHEAD, 0);
   if (!isClone) tape.op(OP_GATE, "wait to be wanted", {0, GATE_GO});
   awaitAll(compiler, tape);
   if (isClone) afterGate(compiler, tape, process);
   else if (compiler.configured > 0 && process.configurator) configure(compiler, tape, process, CONFIGURATOR_VARIABLES, compiler.configured);
-  leave(compiler, tape, process, leader, {counter, true, leaderIndex});
+  leave(compiler, tape, process, leader, {counter, leaderIndex});
 }
 
 }  // namespace appshot

@@ -27,20 +27,26 @@ constexpr std::ptrdiff_t kWindowPages = 256;
 // So many pages between two that are wanted are copied, too: that costs less than another call.
 constexpr uint64_t kBridgedBytes = 2 * kPageSize;
 
-// Pages of the working set that are missing, in the order of their use; how many of them are there before the program runs. What is guessed
-// lies together, and costs little more than what is known.
+// Of a program of which so much is known, guesses can wait until it has that.
+constexpr size_t kWellKnownPages = 256;
+
+// Pages of the working set that are missing, in the order in which they are copied; how many of them are there before the program runs.
 struct Wanted {
   std::vector<uint64_t> pages;
-  size_t first = kFirstPages;
+  size_t first = 0;
 };
 Wanted inOrderOfUse(const std::vector<TouchedPage>& workingSet, uint64_t pid, const Extents& missing) {
-  Wanted wanted;
+  std::vector<uint64_t> missed, guessed;
   for (const TouchedPage& page : workingSet) {
     if (page.pid != pid || missing.within(page.address, page.address + kPageSize).empty()) continue;
-    wanted.pages.push_back(page.address);
-    if (page.rank >= kGuessedRank && wanted.pages.size() <= kFirstPages + kMostGuessed) wanted.first = std::max(wanted.first, wanted.pages.size());
+    if (page.rank < kGuessedRank) missed.push_back(page.address);
+    else if (guessed.size() < kMostGuessed) guessed.push_back(page.address);
   }
-  wanted.first = std::min(wanted.first, wanted.pages.size());
+  size_t needed = std::min(missed.size(), kFirstPages);
+  Wanted wanted{std::move(missed), needed};
+  wanted.pages.insert(wanted.pages.begin() + static_cast<std::ptrdiff_t>(needed), guessed.begin(), guessed.end());
+  // What is guessed lies together, and costs little more than what is known.
+  if (needed < kWellKnownPages) wanted.first += guessed.size();
   return wanted;
 }
 

@@ -45,7 +45,7 @@ class Region {
   uint64_t threadStackTop(size_t thread) const { return threadStacks_ + (thread + 1) * APPSHOT_THREAD_STACK; }
   uint64_t parking() const { return parking_; }
   static constexpr size_t kParkingBytes = 64 * APPSHOT_PAGE;
-  // What the leader unmaps once everybody has left: all but the stubs.
+  // What the last task unmaps: all but the stubs.
   uint64_t unmapStart() const { return header_; }
 
   Slot newSlot();

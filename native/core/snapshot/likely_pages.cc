@@ -27,6 +27,13 @@ void addRanges(std::vector<Range>& ranges, const Process& process) {
   }
 }
 
+// 4 MiB.
+constexpr uint64_t kMostLastWritten = 1024;
+
+void addPages(std::vector<TouchedPage>& pages, uint32_t pid, const PageRun& run) {
+  for (uint64_t i = 0; i < run.pages; i++) pages.push_back({pid, 0, run.address + i * kPageSize, kGuessedRank + pages.size()});
+}
+
 }  // namespace
 
 std::vector<TouchedPage> likelyPages(const State& state) {
@@ -36,9 +43,19 @@ std::vector<TouchedPage> likelyPages(const State& state) {
   std::vector<TouchedPage> pages;
   for (const Range& range : ranges) {
     if (pages.size() + range.pages > kMostGuessed) break;
-    for (const PageRun& run : range.runs)
-      for (uint64_t i = 0; i < run.pages; i++) pages.push_back({range.pid, 0, run.address + i * kPageSize, kGuessedRank + pages.size()});
+    for (const PageRun& run : range.runs) addPages(pages, range.pid, run);
   }
+  return pages;
+}
+
+std::vector<TouchedPage> lastWritten(const State& state, uint64_t from) {
+  std::vector<TouchedPage> pages;
+  for (const Process& process : state.processes)
+    for (const PageRun& run : process.runs) {
+      if (run.position < from) continue;
+      addPages(pages, static_cast<uint32_t>(process.pid), run);
+      if (pages.size() > kMostLastWritten) return {};
+    }
   return pages;
 }
 

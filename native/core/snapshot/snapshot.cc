@@ -129,6 +129,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   auto [earlier, appended] = linkEarlierPages(request.compress ? nullptr : request.earlier, request.imageDir, request.earlierIsOwn);
   std::string pagesPath = request.imageDir + "/pages.bin";
   PageWriter pages = appended.valid() ? PageWriter(pagesPath, std::move(appended)) : PageWriter(pagesPath, earlier ? earlier->base().bytes : 0);
+  uint64_t pagesFrom = pages.position();
   clock.done("look");
 
   double stoppedAt = 0;
@@ -196,7 +197,7 @@ SnapshotResult takeInThisThread(const SnapshotRequest& request, const std::funct
   result.pageBytes = request.compress ? 0 : pages.written();
   result.bytes = result.pageBytes + sizeOf(request.imageDir + "/image.bin") + (request.compress ? sizeOf(request.imageDir + "/pages.zst") : 0);
   // Before the image takes its place, which may be that of the one it was woken from.
-  if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir);
+  if (!request.wokenFrom.empty()) copyWorkingSet(request.wokenFrom, request.imageDir, earlier ? lastWritten(state, pagesFrom) : std::vector<TouchedPage>{});
   else guessWorkingSet(request.imageDir, likelyPages(state));
   if (!request.keepRunning) {
     beforeEnd(result);
