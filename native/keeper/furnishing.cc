@@ -13,6 +13,8 @@ namespace appshot {
 
 namespace {
 
+constexpr const char* kPreloadList = "/etc/ld.so.preload";
+
 // The user's own view of things, below /etc.
 void addUser(int root, const InstanceSpec& spec) {
   std::string uid = std::to_string(spec.uid), gid = std::to_string(spec.gid);
@@ -26,6 +28,14 @@ void addUser(int root, const InstanceSpec& spec) {
   };
   if (!known(readFileIfThere("/etc/passwd"), uid)) appendFileIn(root, "/etc/passwd", "app:x:" + uid + ":" + gid + ":application:/home/app:/bin/sh\n");
   if (!known(readFileIfThere("/etc/group"), gid)) appendFileIn(root, "/etc/group", "app:x:" + gid + ":\n");
+}
+
+// Not by LD_PRELOAD: whoever starts a program with an environment of its own making (nginx that renews itself, `env -i`) would lose it,
+// and a C library that is not glibc would end because of it.
+void preloadConfigurator(int root) {
+  std::string others = readFileIfThere(kPreloadList);
+  if (!others.empty() && others.back() != '\n') others += '\n';
+  writeFileIn(root, kPreloadList, others + kConfiguratorInView + "\n");
 }
 
 // The top of the application's directory belongs to its user, whoever owns it on the host.
@@ -45,7 +55,10 @@ void ownCwd(const InstanceSpec& spec, const DetachedView& detached) {
 void furnishForLaunch(InstanceSpec& spec, FileView& view, const DetachedView& detached, const std::string& configurator) {
   int root = detached.trees[0].get();
   // In the layer, not in the base: an image finds the very library that its program has mapped, whatever is installed by then.
-  if (!configurator.empty()) writeFileIn(root, kConfiguratorInView, readFile(configurator));
+  if (!configurator.empty()) {
+    writeFileIn(root, kConfiguratorInView, readFile(configurator));
+    preloadConfigurator(root);
+  }
   addUser(root, spec);
   makeDirectoriesIn(root, "/home/app");
   ownDirectoryIn(root, "/home/app", spec.uid, spec.gid);

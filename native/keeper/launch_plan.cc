@@ -1,14 +1,10 @@
 #include "keeper/launch_plan.h"
 
-#include <limits.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cstdlib>
-#include <sstream>
 
 #include "core/template/classify.h"
 #include "keeper/app_user.h"
+#include "keeper/exposures.h"
 #include "keeper/furnishing.h"
 #include "keeper/read_rules.h"
 #include "keeper/redirects.h"
@@ -18,23 +14,6 @@
 namespace appshot {
 
 namespace {
-
-constexpr const char* kUsualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-std::string realPathOf(const std::string& path) {
-  char real[PATH_MAX];
-  return ::realpath(path.c_str(), real) == nullptr ? "" : real;
-}
-
-std::string parentOf(const std::string& path) {
-  size_t slash = path.rfind('/');
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-bool isFile(const std::string& path) {
-  struct stat st;
-  return ::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode);
-}
 
 void requireAbsolute(const std::string& path, const std::string& what) {
   if (path.empty() || path[0] != '/') throw Error("bad-request", "launch: " + what + " '" + path + "' has to be an absolute path");
@@ -71,92 +50,6 @@ std::vector<std::string> readEnv(const Json& env) {
     entries.push_back(name + "=" + value.get<std::string>());
   }
   return entries;
-}
-
-std::string* findVariable(std::vector<std::string>& env, const std::string& name) {
-  for (auto& entry : env) {
-    if (entry.rfind(name + "=", 0) == 0) return &entry;
-  }
-  return nullptr;
-}
-
-// Where a command without a slash is on the host; empty when it is nowhere.
-std::string searchCommand(const std::string& command, const std::string& path) {
-  std::istringstream directories(path);
-  for (std::string directory; std::getline(directories, directory, ':');) {
-    std::string candidate = directory + "/" + command;
-    if (!directory.empty() && isFile(candidate) && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return "";
-}
-
-// Shows what the instance would not see of itself but was told to use: programs outside the usual places (~/.nvm), scripts and
-// configuration files named by an absolute path. Read-only.
-class Exposures {
- public:
-  Exposures(InstanceSpec& spec, const std::string& engine, const BaseViews& bases) : spec_(spec), engine_(engine), bases_(bases) {}
-
-  // A program comes with its installation: PREFIX/bin/node needs PREFIX/lib.
-  void program(const std::string& path) {
-    std::string directory = parentOf(path);
-    bool hasPrefix = directory.size() > 5 && directory.substr(directory.size() - 4) == "/bin";
-    expose(path, hasPrefix ? parentOf(directory) : directory);
-  }
-  void file(const std::string& path) { expose(path, parentOf(path)); }
-
- private:
-  void expose(const std::string& path, const std::string& directory) {
-    if (!bases_.isHiddenFrom(path, spec_.uid, spec_.gid) || isBelow(path, engine_)) return;
-    if (spec_.ownTreeForCwd && isBelow(path, spec_.cwd)) return;
-    for (const auto& bind : spec_.binds) {
-      if (isBelow(path, bind.at)) return;
-    }
-    // Not the whole of /tmp for the sake of one file in it; nor a directory with the engine in it.
-    bool tooMuch = isBelow(engine_, directory);
-    for (const auto& place : hiddenPlaces()) tooMuch = tooMuch || isBelow(place.path, directory);
-    const std::string& shown = tooMuch ? path : directory;
-    spec_.binds.push_back({shown, shown, true});
-  }
-
-  InstanceSpec& spec_;
-  const std::string& engine_;
-  const BaseViews& bases_;
-};
-
-void exposeCommand(InstanceSpec& spec, const std::string& engine, const BaseViews& bases) {
-  Exposures exposures(spec, engine, bases);
-  for (size_t i = 0; i < spec.command.size(); ++i) {
-    const std::string& word = spec.command[i];
-    std::string real = word[0] == '/' ? realPathOf(word) : "";
-    if (real.empty() || !isFile(real)) continue;
-    if (i == 0) exposures.program(real);
-    exposures.file(word);
-    exposures.file(real);
-  }
-}
-
-// Fills in PATH and finds the command on the host; its directory is put last into a PATH that was not given.
-void completePath(InstanceSpec& spec, const std::string& searchPath, const std::string& engine, const BaseViews& bases) {
-  std::string* given = findVariable(spec.env, "PATH");
-  std::string usual = given ? given->substr(5) : kUsualPath;
-  std::string found;
-  if (spec.command[0].find('/') == std::string::npos) {
-    found = searchCommand(spec.command[0], usual);
-    if (found.empty() && !given) {
-      found = searchCommand(spec.command[0], searchPath);
-      if (!found.empty()) usual += ":" + parentOf(found);
-    }
-  }
-  if (!given) spec.env.push_back("PATH=" + usual);
-  if (found.empty()) return;
-  Exposures exposures(spec, engine, bases);
-  exposures.program(found);
-  exposures.program(realPathOf(found));
-}
-
-void preloadConfigurator(std::vector<std::string>& env) {
-  if (std::string* given = findVariable(env, "LD_PRELOAD")) *given += std::string(":") + kConfiguratorInView;
-  else env.push_back(std::string("LD_PRELOAD=") + kConfiguratorInView);
 }
 
 void readUser(RequestFields& fields, InstanceSpec& spec, const std::string& aid, const std::string& engine) {
@@ -222,12 +115,10 @@ LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, c
   if (isBelow(spec.cwd, engine)) throw Error("bad-request", "launch: the directory " + cwd + " is the engine's own");
   spec.ownTreeForCwd = bases.isHiddenFrom(spec.cwd, spec.uid, spec.gid) && spec.cwd != "/tmp" && spec.cwd != "/var/tmp" &&
                        spec.cwd != "/run" && spec.cwd != "/dev";
-  exposeCommand(spec, engine, bases);
-  completePath(spec, searchPath, engine, bases);
+  exposeWhatItUses(spec, searchPath, engine, bases);
   if (!findVariable(spec.env, "HOME")) spec.env.push_back("HOME=/home/app");
   // As programs are told on other platforms too; most take their own default without it.
   if (spec.port != 0 && !findVariable(spec.env, "PORT")) spec.env.push_back("PORT=" + std::to_string(spec.port));
-  preloadConfigurator(spec.env);
   checkRedirects(spec);
   return request;
 }

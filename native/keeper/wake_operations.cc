@@ -55,6 +55,10 @@ Answer restoreInstance(Call call) {
     instance->rootVpid = wake->rootVpid();
     if (instance->root > 0) watchOver(keeper, instance);
     Restored restored = wake->await();
+    if (instance->root <= 0) {
+      instance->root = restored.root;
+      watchOver(keeper, instance);
+    }
     // Not before: it wakes others, who would be in the way. The wake goes then, too: unmapping what it reported through takes longer than
     // one would think.
     call.afterwards.push_back([&keeper, instance, wake, urgent] {

@@ -211,18 +211,30 @@ CommandSocket::Descriptors podDescriptors(const Pod& pod, int status) {
   return descriptors;
 }
 
-pid_t findInPod(const Pod& pod, pid_t wanted) {
-  std::string init = std::to_string(pod.init);
-  // The kernel leaves some out of the list when others end while it is read.
-  for (int look = 0; look < kLooksForChild; look++) {
-    std::istringstream children(readFile("/proc/" + init + "/task/" + init + "/children"));
-    for (pid_t pid; children >> pid;) {
-      try {
-        if (virtualPid(pid) == wanted) return pid;
-      } catch (const Error& error) {
-        if (error.err() != ENOENT && error.err() != ESRCH) throw;  // it has just ended
-      }
+// -1 where there is none; `below` generations further down are looked through as well.
+static pid_t findAmongChildren(pid_t parent, pid_t wanted, int below) {
+  std::string number = std::to_string(parent);
+  std::vector<pid_t> others;
+  std::istringstream children(readFileIfThere("/proc/" + number + "/task/" + number + "/children"));
+  for (pid_t pid; children >> pid;) {
+    try {
+      if (virtualPid(pid) == wanted) return pid;
+      others.push_back(pid);
+    } catch (const Error& error) {
+      if (error.err() != ENOENT && error.err() != ESRCH) throw;  // it has just ended
     }
+  }
+  pid_t found = -1;
+  for (size_t i = 0; below > 0 && found < 0 && i < others.size(); i++) found = findAmongChildren(others[i], wanted, below - 1);
+  return found;
+}
+
+pid_t findInPod(const Pod& pod, pid_t wanted) {
+  // The kernel leaves some out of the list when others end while it is read. Where the process that has made it for its session is still
+  // about to end, it is not yet the init's.
+  for (int look = 0; look < kLooksForChild; look++) {
+    pid_t found = findAmongChildren(pod.init, wanted, 1);
+    if (found > 0) return found;
   }
   throw Error("internal", "process " + std::to_string(wanted) + " of pod " + pod.name + " ended as soon as it was restored");
 }

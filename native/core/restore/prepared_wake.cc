@@ -131,6 +131,8 @@ void WakeUnderWay::go() {
 
 Restored WakeUnderWay::await() {
   status_->wait(*steps_, kWithinMs);
+  // One that a process between has made was not there yet when that one was.
+  if (root_ <= 0) root_ = findIfThere(pod_, rootVpid());
   if (root_ <= 0) throw Error("internal", "process " + std::to_string(rootVpid()) + " ended as soon as it was restored");
   Restored restored;
   restored.phases.emplace_back("fill", monotonicUs() - wentUs_);

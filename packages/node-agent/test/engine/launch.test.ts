@@ -113,6 +113,25 @@ test('a program may listen on a port below 1024, and is told its port', async (t
   t.is(await (await fetch(`http://${given.address}/`)).text(), 'its own');
 });
 
+test('a program sees what it is made of: the interpreter that its environment links to, and packages of its workspace', async (t) => {
+  const { dir, engine, launch } = await testEngine(t);
+  const top = path.dirname(dir);
+  await run('sh', ['-ec', `cd ${top}
+    mkdir -p home/python/bin elsewhere/lib secret work/node_modules/dep work/packages/site/env/bin work/packages/site/node_modules/@scope
+    cp "$(readlink -f "$(command -v env)")" home/python/bin/env3
+    ln -s env3 home/python/bin/env; ln -s ${top}/home/python/bin/env work/packages/site/env/bin/interpreter
+    printf '#!%s node\n' ${top}/work/packages/site/env/bin/interpreter > work/packages/site/serve
+    echo "require('http').createServer((q, r) => r.end(require('dep') + require('@scope/lib'))).listen(3000)" >> work/packages/site/serve
+    chmod +x work/packages/site/serve
+    echo "module.exports = 'dep '" > work/node_modules/dep/index.js
+    echo "module.exports = 'lib'" > elsewhere/lib/index.js; echo '{}' > elsewhere/lib/package.json; echo mine > secret/file
+    ln -s ${top}/elsewhere/lib work/packages/site/node_modules/@scope/lib; ln -s ${top}/secret work/packages/site/node_modules/secret
+    chmod -R a+rX .`]);
+  const site = path.join(top, 'work/packages/site');
+  t.is(await visit(await launch('workspace', 'c', { command: ['./serve'], cwd: site })), 'dep lib');
+  t.is(await engine.exec('workspace', ['sh', '-c', `! test -e ${top}/secret/file && ! touch ${top}/elsewhere/lib/more 2>/dev/null`], [0, 1, 2]), 0);
+});
+
 test('volumes are shared with the machine', async (t) => {
   const { engine, launch, site } = await testEngine(t);
   await run('chmod', ['777', site]);

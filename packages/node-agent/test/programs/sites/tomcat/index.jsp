@@ -1,0 +1,1 @@
+<%! static int visits = 0; %>visits <%= ++visits %>
