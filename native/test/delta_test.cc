@@ -127,7 +127,7 @@ TEST_CASE("what the first requests need is asked for apart from the rest") {
   std::vector<TouchedPage> workingSet;
   // The beginning fills what comes first, in another process it would not.
   workingSet.push_back({3, 0, 0x501000, 0});
-  for (uint64_t i = 1; i < kFirstPages; i++) workingSet.push_back({3, 0, 0x700000 + i * kPageSize, i});
+  for (uint64_t i = 1; i < kFirstPages; i++) workingSet.push_back({3, 0, 0x700000 + i * kPageSize, static_cast<uint32_t>(i)});
   workingSet.push_back({3, 0, 0x503000, kFirstPages});
   PageUses uses(workingSet);
   CHECK(describe(uses.runsOf(process, PageUse::First)) == "1025+1@0 1281+1@0 ");

@@ -55,14 +55,12 @@ class FillJob {
 
   // Each of these returns false when the process is gone.
 
-  // The process itself copies the same in the opposite order before it runs. Where both meet it has done what comes behind, or is doing it.
+  // The process itself copies the same in the opposite order before it runs. Where both meet it has done what comes behind, or is doing it. (Not
+  // taken for certain: a page that is missing and not known to be would read as zeros. When nobody waits, it is tried.)
   bool copyFirst(Pieces from, Pieces to) {
     isMeeting_ = true;
     bool goesOn = copyNext(from, to);
     isMeeting_ = false;
-    if (isMet_)
-      for (Pieces piece = from; piece != to; ++piece)
-        if (piece->end > metAt_) missing_.remove(std::max(piece->start, metAt_), piece->end);
     return goesOn;
   }
 
@@ -159,8 +157,8 @@ class FillJob {
 
   void record(uint64_t address) {
     if (!isRecording_) return;
-    uint64_t rank = isRecorded_ ? static_cast<uint64_t>((monotonicUs() - startUs_) / kUsAPage) : touched_.size();
-    touched_.push_back({static_cast<uint32_t>(pid_), 0, address, rank});
+    double rank = isRecorded_ ? (monotonicUs() - startUs_) / kUsAPage : static_cast<double>(touched_.size());
+    touched_.push_back({static_cast<uint32_t>(pid_), 0, address, static_cast<uint32_t>(rank)});
   }
 
   // A page that the image does not have: never touched before. Programs allocate upwards: those behind it are next.
@@ -227,7 +225,6 @@ class FillJob {
         continue;
       }
       if (err == EEXIST && isMeeting_) {
-        metAt_ = piece.start;
         isMet_ = true;
         return true;
       }
@@ -260,7 +257,7 @@ class FillJob {
   std::vector<Extent> registered_;
   uint64_t pid_;
   FillSource source_;
-  uint64_t cursor_ = 0, metAt_ = 0;
+  uint64_t cursor_ = 0;
   std::array<uint64_t, kPlaces> places_{};  // addresses behind the last page that was missed there
   size_t nextPlace_ = 0;
   double startUs_;

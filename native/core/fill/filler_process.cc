@@ -64,8 +64,6 @@ UniqueFd receiveUserfaultfd(int socket, uint64_t& pid) {
   return UniqueFd(fd);
 }
 
-constexpr int kPopulateRead = 22;  // MADV_POPULATE_READ (5.14)
-
 // The pages of an image, mapped.
 struct MappedPages {
   char* at = nullptr;
@@ -139,19 +137,6 @@ void askForLater(const std::vector<FillPlan>& plans, const MappedPages& pages) {
   if (deltaBytes <= kSmallDelta) askInTurn(delta, pages);
 }
 
-// Not the whole file: much of a delta's may belong to others, and need not be in memory.
-void mapNext(const std::vector<FillPlan>& plans, const MappedPages& pages) {
-  constexpr uint64_t kBridgedBytes = 64 << 10;
-  Pieces next;
-  for (const FillPlan& plan : plans) addPieces(next, plan.next, 0, plan.next.size());
-  std::sort(next.begin(), next.end());
-  for (auto piece = next.begin(); piece != next.end();) {
-    auto [from, to] = *piece;
-    for (++piece; piece != next.end() && piece->first <= to + kBridgedBytes; ++piece) to = std::max(to, piece->second);
-    ::madvise(pages.at + from, to - from, kPopulateRead);
-  }
-}
-
 // Asking takes milliseconds: who copies does not wait for what comes later to be asked for. A page that is missed meanwhile is read alone: with
 // as much around it as the kernel would, it would come behind megabytes.
 std::thread fetchFromDisk(const std::vector<FillPlan>& plans, const MappedPages& pages) {
@@ -160,13 +145,11 @@ std::thread fetchFromDisk(const std::vector<FillPlan>& plans, const MappedPages&
   return std::thread([&plans, pages] { askForLater(plans, pages); });
 }
 
-// While nobody waits yet: what is next is asked of the disk, or mapped here where it is in memory. (Calls for a thousand pieces take
-// milliseconds of a processor on which the instance is being made: not where it can be had in one.)
+// While nobody waits yet: what is next is asked of the disk. Where it is in memory, nothing is done: mapping it in advance takes as long as copying
+// it does from pages that are not mapped.
 std::thread fetchNext(const std::vector<FillPlan>& plans, const MappedPages& pages) {
-  constexpr uint64_t kMappedAtOnce = 64ull << 20;
   bool isThere = std::all_of(plans.begin(), plans.end(), [&](const FillPlan& plan) { return isInMemory(plan, pages); });
   bool isKnown = std::any_of(plans.begin(), plans.end(), [](const FillPlan& plan) { return !plan.next.empty(); });
-  if (isThere && pages.bytes <= kMappedAtOnce) mapNext(plans, pages);
   return !isThere && isKnown ? fetchFromDisk(plans, pages) : std::thread();
 }
 

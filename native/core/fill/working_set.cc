@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
-#include <set>
+#include <map>
 
 #include "core/image/crc32c.h"
 #include "core/sys/sys.h"
@@ -16,11 +16,14 @@ namespace appshot {
 
 namespace {
 
-constexpr char kMagic[8] = {'A', 'P', 'P', 'W', 'S', 'E', 'T', '3'};
+constexpr char kMagic[8] = {'A', 'P', 'P', 'W', 'S', 'E', 'T', '4'};
 // 64 MiB: beyond that everything is as good.
 constexpr size_t kMostKept = 16384;
-// Wakes after which a page is forgotten: between the two. Missing a few pages costs a wake little, missing all is what this avoids.
-constexpr uint32_t kShortestLife = 64, kLongestLife = 128, kLongestGuess = 4;
+// For how many wakes a page is filled in advance, each for its own number between the two: where it was guessed, missed once, and missed again
+// within so many wakes after that. Missing a few pages costs a wake little, missing all is what this avoids.
+struct Lives { uint32_t shortest, longest; };
+constexpr Lives kGuessed{1, 4}, kNew{4, 8}, kProven{64, 128};
+constexpr uint32_t kRemembered = 16;
 
 struct Header {
   char magic[8]{};
@@ -35,11 +38,12 @@ struct Contents {
 
 constexpr size_t kSummedFrom = offsetof(Header, wakes);
 
-uint32_t lifeOf(const TouchedPage& page) {
+uint32_t lifeOf(const TouchedPage& page, Lives lives) {
   uint64_t mixed = (page.address >> 12 ^ page.pid) * 0x9e3779b97f4a7c15ull;
-  if (page.rank >= kGuessedRank) return 1 + static_cast<uint32_t>(mixed >> 32) % kLongestGuess;
-  return kShortestLife + static_cast<uint32_t>(mixed >> 32) % (kLongestLife - kShortestLife);
+  return lives.shortest + static_cast<uint32_t>(mixed >> 32) % (lives.longest - lives.shortest + 1);
 }
+
+bool isFilled(const TouchedPage& page, uint32_t wakes) { return wakes - page.wake < page.life; }
 
 std::string path(const std::string& imageDir) { return imageDir + "/working-set.bin"; }
 
@@ -71,35 +75,57 @@ void write(const std::string& imageDir, const Contents& contents) {
   sys("rename " + beside, [&] { return ::rename(beside.c_str(), path(imageDir).c_str()); });
 }
 
-// What is known stays as it is.
+// By rank; what is only remembered comes last, and is the first to go.
+void arrange(Contents& contents) {
+  std::stable_sort(contents.pages.begin(), contents.pages.end(), [&](const TouchedPage& a, const TouchedPage& b) {
+    return std::pair(!isFilled(a, contents.wakes), a.rank) < std::pair(!isFilled(b, contents.wakes), b.rank);
+  });
+  if (contents.pages.size() > kMostKept) contents.pages.resize(kMostKept);
+}
+
+// What is known stays as it is; what is only remembered is filled again, in its old place.
 void addGuesses(Contents& contents, const std::vector<TouchedPage>& guessed) {
-  std::set<std::pair<uint32_t, uint64_t>> known;
-  for (const TouchedPage& page : contents.pages) known.insert({page.pid, page.address});
+  std::map<std::pair<uint32_t, uint64_t>, size_t> known;
+  for (size_t i = 0; i < contents.pages.size(); i++) known.emplace(std::pair(contents.pages[i].pid, contents.pages[i].address), i);
   for (TouchedPage page : guessed) {
     page.wake = contents.wakes;
-    if (contents.pages.size() < kMostKept && known.insert({page.pid, page.address}).second) contents.pages.push_back(page);
+    page.life = lifeOf(page, kGuessed);
+    auto [place, isNew] = known.try_emplace({page.pid, page.address}, contents.pages.size());
+    if (isNew) {
+      contents.pages.push_back(page);
+    } else if (TouchedPage& before = contents.pages[place->second]; !isFilled(before, contents.wakes)) {
+      before.wake = page.wake;
+      before.life = page.life;
+    }
   }
+  arrange(contents);
 }
 
 }  // namespace
 
-std::vector<TouchedPage> readWorkingSet(const std::string& imageDir) { return read(imageDir).pages; }
+std::vector<TouchedPage> readWorkingSet(const std::string& imageDir) {
+  Contents contents = read(imageDir);
+  std::erase_if(contents.pages, [&](const TouchedPage& page) { return !isFilled(page, contents.wakes); });
+  return std::move(contents.pages);
+}
 
 void addToWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>& pages) {
   try {
     Contents contents = read(imageDir);
     contents.wakes++;
-    std::set<std::pair<uint32_t, uint64_t>> known;
-    std::vector<TouchedPage> all;
-    for (TouchedPage page : pages) {
-      page.wake = contents.wakes;
-      if (known.insert({page.pid, page.address}).second) all.push_back(page);
-    }
+    std::map<std::pair<uint32_t, uint64_t>, TouchedPage> known;
     for (const TouchedPage& page : contents.pages)
-      if (contents.wakes - page.wake < lifeOf(page) && known.insert({page.pid, page.address}).second) all.push_back(page);
-    std::stable_sort(all.begin(), all.end(), [](const TouchedPage& a, const TouchedPage& b) { return a.rank < b.rank; });
-    if (all.size() > kMostKept) all.resize(kMostKept);
-    contents.pages = std::move(all);
+      if (contents.wakes - page.wake < page.life + kRemembered) known.emplace(std::pair(page.pid, page.address), page);
+    for (TouchedPage page : pages) {
+      auto [place, isNew] = known.try_emplace({page.pid, page.address});
+      if (!isNew && place->second.wake == contents.wakes) continue;
+      page.wake = contents.wakes;
+      page.life = lifeOf(page, isNew ? kNew : kProven);
+      place->second = page;
+    }
+    contents.pages.clear();
+    for (const auto& [place, page] : known) contents.pages.push_back(page);
+    arrange(contents);
     write(imageDir, contents);
   } catch (const Error&) {
     // A hint less.
@@ -108,7 +134,9 @@ void addToWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>
 
 void guessWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>& pages) {
   try {
-    write(imageDir, {0, pages});
+    Contents contents{0, pages};
+    for (TouchedPage& page : contents.pages) page.life = lifeOf(page, kGuessed);
+    write(imageDir, contents);
   } catch (const Error&) {
     // A hint less.
   }

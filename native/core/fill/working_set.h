@@ -16,20 +16,22 @@ constexpr size_t kFirstPages = 768;
 // A page that a program missed.
 struct TouchedPage {
   uint32_t pid = 0;   // virtual
-  uint32_t wake = 0;  // when: wakes are numbered
+  uint32_t wake = 0;  // when, for the last time: wakes are numbered
   uint64_t address = 0;
-  uint64_t rank = 0;  // its place in the order of first use; from kGuessedRank on nobody has missed it yet
+  uint32_t rank = 0;  // its place in the order of first use; from kGuessedRank on nobody has missed it yet
+  uint32_t life = 0;  // for so many wakes after that one it is filled in advance
 };
 static_assert(sizeof(TouchedPage) == 24);
 // Of an image that was never woken: 16 MiB of pages that are likely to be needed.
-constexpr uint64_t kGuessedRank = 1ull << 32;
+constexpr uint32_t kGuessedRank = 1u << 31;
 constexpr size_t kMostGuessed = 4096;
 
-// Each page once, sorted by rank. Empty where there is none, or it is broken.
+// What to fill in advance: each page once, sorted by rank. Empty where there is none, or it is broken.
 std::vector<TouchedPage> readWorkingSet(const std::string& imageDir);
 
-// Adds what was missed at one more wake (`wake` is filled in here). Pages that were filled in advance are not missed, so nobody
-// knows which of them are still needed: each is forgotten after some time, not all at the same, and comes back if it is missed.
+// Adds what was missed at one more wake (`wake` and `life` are filled in here). Pages that were filled in advance are not missed, so nobody
+// knows which of them are still needed: each is no longer filled after some wakes, not all at the same. One that was missed for the first
+// time is tried again soon: garbage collections and allocators pass by thousands. One that is missed again soon after that comes back for long.
 // Errors are ignored: it is a hint.
 void addToWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>& pages);
 

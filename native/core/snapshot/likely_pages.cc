@@ -31,7 +31,7 @@ void addRanges(std::vector<Range>& ranges, const Process& process) {
 constexpr uint64_t kMostLastWritten = 1024;
 
 void addPages(std::vector<TouchedPage>& pages, uint32_t pid, const PageRun& run) {
-  for (uint64_t i = 0; i < run.pages; i++) pages.push_back({pid, 0, run.address + i * kPageSize, kGuessedRank + pages.size()});
+  for (uint64_t i = 0; i < run.pages; i++) pages.push_back({pid, 0, run.address + i * kPageSize, kGuessedRank + static_cast<uint32_t>(pages.size())});
 }
 
 }  // namespace
