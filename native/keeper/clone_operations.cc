@@ -29,8 +29,15 @@ struct CloneWish {
   bool parked = false;
 };
 
+// A clone, and what is to be done when nobody waits for it any more: it wakes others, who would be in the way.
+struct Made {
+  Answer answer;
+  std::function<void()> afterwards;
+};
+
 // The embryo goes then, too: unmapping what it reported through takes longer than one would think.
 void careAfter(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const Unborn& unborn, bool hasServed) {
+  if (!unborn.isSettled) keeper.aftercare.add([instance = unborn.instance] { settleCgroups(*instance); });
   // One that was given pages has those whether it writes them or not.
   bool shows = hasServed && unborn.prefaulted == 0;
   keeper.aftercare.add([resident, pod = unborn.instance->pod, embryo = unborn.embryo, shows] {
@@ -47,7 +54,7 @@ void awaitClone(Embryo& embryo, const Instance& instance) {
   }
 }
 
-Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const CloneWish& wish, const std::string& aid) {
+Made cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident, const CloneWish& wish, const std::string& aid) {
   InstancePtr instance = keeper.instances.add(aid);
   std::lock_guard operation(instance->operation);
   try {
@@ -69,11 +76,10 @@ Answer cloneOne(Keeper& keeper, const std::shared_ptr<ResidentZygote>& resident,
     watch.lap("go");
     greetClone(*instance, imageState(*resident->image));
     if (instance->spec.clone.isGreeted()) watch.lap("greet");
-    if (!unborn->isSettled) keeper.aftercare.add([instance] { settleCgroups(*instance); });
     open(keeper, instance);
     if (wish.parked) parkNow(*instance);
-    careAfter(keeper, resident, *unborn, !wish.parked);
-    return runningJson(*instance, watch.phases, unborn->embryo->processes());
+    return {runningJson(*instance, watch.phases, unborn->embryo->processes()),
+            [&keeper, resident, unborn = *unborn, hasServed = !wish.parked] { careAfter(keeper, resident, unborn, hasServed); }};
   } catch (...) {
     keeper.forget(instance);
     throw;
@@ -117,22 +123,27 @@ Answer cloneImage(Call call) {
   CloneWish wish = readWish(call);
   const auto& aids = wish.aids;
   Keeper& keeper = call.keeper;
-  Quiet::Urgent urgent(keeper.quiet);
+  auto urgent = std::make_shared<Quiet::Urgent>(keeper.quiet);
   Stopwatch watch;
   auto resident = keeper.zygotes.get(wish.image);
   watch.lap("zygote");
   Answer answers = Answer::array();
   std::vector<std::string> made;
   // Two at a time: one is given its view while the other's processes are made.
-  std::vector<std::future<Answer>> running;
+  std::vector<std::future<Made>> running;
   auto take = [&] {
-    answers.push_back(running.front().get());
+    auto first = std::move(running.front());
     running.erase(running.begin());
+    Made made = first.get();
+    answers.push_back(std::move(made.answer));
+    made.afterwards();
   };
   try {
     for (const auto& aid : aids) {
       if (aids.size() == 1) {
-        answers.push_back(cloneOne(keeper, resident, wish, aid));
+        Made made = cloneOne(keeper, resident, wish, aid);
+        answers.push_back(std::move(made.answer));
+        call.afterwards.push_back([urgent, work = std::move(made.afterwards)] { work(); });
         break;
       }
       if (running.size() == 2) take();
@@ -147,7 +158,7 @@ Answer cloneImage(Call call) {
     for (const auto& answer : answers) done.push_back(answer["aid"]);
     for (auto& other : running) {
       try {
-        if (other.valid()) done.push_back(other.get()["aid"]);
+        if (other.valid()) done.push_back(other.get().answer["aid"]);
       } catch (const Error&) {
         // It has taken itself back.
       }

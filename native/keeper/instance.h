@@ -91,6 +91,7 @@ struct Instance {
   std::optional<int> rootStatus;         // as from wait(), once the first process has ended
   bool ended = false;                    // no process is left
   bool parked = false;                   // its pod is frozen
+  std::optional<size_t> parkedProcesses;  // how many there are, while it is
   int guests = 0;                        // commands run beside the application
 
   // Somebody wants it gone: a launch that waits for it to be ready gives up.

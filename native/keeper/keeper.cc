@@ -11,6 +11,7 @@
 #include "core/fill/filler.h"
 #include "core/pod/owner.h"
 #include "core/restore/nursery.h"
+#include "core/sys/spread.h"
 #include "core/sys/sys.h"
 #include "keeper/address_claim.h"
 #include "keeper/signal_names.h"
@@ -54,6 +55,7 @@ void Keeper::start() {
   makeDirectory(places.instances());
   makeDirectory(places.images());
   makeDirectory(places.berths());
+  spreadDirectoriesIn(places.berths());
   janitor.start();
   layers.start();
   cgroups.start();

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "core/sys/spread.h"
 #include "core/sys/sys.h"
 #include "keeper/layer_tree.h"
 
@@ -17,6 +18,7 @@ namespace appshot {
 
 void LayerStore::start() {
   if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) throwErrno("make directory " + directory_, errno);
+  spreadDirectoriesIn(directory_);
 }
 
 void LayerStore::sweep() {

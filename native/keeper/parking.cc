@@ -2,6 +2,10 @@
 #include "keeper/parking.h"
 
 #include <cstdio>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
 
 #include "core/pod/freezer.h"
 #include "core/sys/error.h"
@@ -24,13 +28,19 @@ std::string aidOf(const Call& call, const char* method) {
   return aid;
 }
 
-// Runs `work` on the instance while nothing else is done to it.
-template <typename Work>
-void onRunning(Keeper& keeper, const std::string& aid, Work&& work) {
-  InstancePtr instance = keeper.instances.get(aid);
-  std::lock_guard operation(instance->operation);
-  if (keeper.instances.find(aid) != instance) throw Error("not-found", "instance " + aid + " has ended");
-  work(*instance);
+// By whoever holds `operation`.
+void requireRuns(Keeper& keeper, const InstancePtr& instance) {
+  if (keeper.instances.find(instance->aid) != instance) throw Error("not-found", "instance " + instance->aid + " has ended");
+}
+
+void thawNow(Instance& instance) {
+  try {
+    thaw(*instance.pod);
+  } catch (const Error& error) {
+    std::lock_guard lock(instance.mutex);
+    if (!instance.ended) std::fprintf(stderr, "unpark %s: %s\n", instance.aid.c_str(), error.what());
+    instance.parked = true;
+  }
 }
 
 }  // namespace
@@ -43,6 +53,7 @@ void parkNow(Instance& instance) {
     // It would never end.
     if (instance.guests > 0) throw Error("illegal-transition", "a command runs in " + instance.aid + " beside its application (shot exec): let it end first");
     instance.parked = true;
+    instance.parkedProcesses.reset();
   }
   try {
     freeze(*instance.pod, kFreezeWithinMs);
@@ -51,6 +62,10 @@ void parkNow(Instance& instance) {
     instance.parked = false;
     throw;
   }
+  // Counted now, when nobody waits for it.
+  size_t processes = processesOf(instance).size();
+  std::lock_guard lock(instance.mutex);
+  instance.parkedProcesses = processes;
 }
 
 bool unparkNow(Instance& instance) {
@@ -72,21 +87,32 @@ Unparked::~Unparked() {
 }
 
 Answer parkInstance(Call call) {
-  onRunning(call.keeper, aidOf(call, "park"), parkNow);
+  InstancePtr instance = call.keeper.instances.get(aidOf(call, "park"));
+  std::lock_guard operation(instance->operation);
+  requireRuns(call.keeper, instance);
+  parkNow(*instance);
   return Answer::object();
 }
 
+// Answered before its processes are woken, which takes as long as a request takes to come: whatever is sent to it meanwhile waits in its
+// kernel. Nothing else is done to it before.
 Answer unparkInstance(Call call) {
   std::string aid = aidOf(call, "unpark");
-  Quiet::Urgent urgent(call.keeper.quiet);
+  auto urgent = std::make_shared<Quiet::Urgent>(call.keeper.quiet);
   Stopwatch watch;
-  Answer answer;
-  onRunning(call.keeper, aid, [&](Instance& instance) {
-    unparkNow(instance);
-    watch.lap("thaw");
-    answer = runningJson(instance, watch.phases);
-  });
-  return answer;
+  InstancePtr instance = call.keeper.instances.get(aid);
+  auto operation = std::make_shared<std::unique_lock<std::mutex>>(instance->operation);
+  requireRuns(call.keeper, instance);
+  bool isParked;
+  std::optional<size_t> processes;
+  {
+    std::lock_guard lock(instance->mutex);
+    isParked = std::exchange(instance->parked, false);
+    if (isParked) processes = instance->parkedProcesses;
+  }
+  if (isParked) call.afterwards.push_back([instance, operation, urgent] { thawNow(*instance); });
+  watch.lap("unpark");
+  return runningJson(*instance, watch.phases, processes);
 }
 
 }  // namespace appshot

@@ -141,9 +141,9 @@ NetlinkMessage unreachableMessage(const std::string& owner, in_addr address, uin
   return routeMessage(to, type, flags).attribute(RTA_PRIORITY, metricOf(owner));
 }
 
-// For interfaces that exist already, and those to come.
-void setInPod(const char* path, const char* value) {
-  UniqueFd fd(::open(path, O_WRONLY | O_CLOEXEC));
+// For interfaces that exist already, and those to come. Without `directory`, or what it has to have: nothing.
+void setInPod(int directory, const char* path, const char* value) {
+  UniqueFd fd(::openat(directory, path, O_WRONLY | O_CLOEXEC));
   if (fd.valid() && ::write(fd.get(), value, std::strlen(value)) < 0) throwErrno(std::string("set ") + path, errno);
 }
 
@@ -151,11 +151,13 @@ void configurePodSide(in_addr address) {
   auto socket = NetlinkSocket::open();
   int loopback = static_cast<int>(if_nametoindex("lo"));
   int eth0 = static_cast<int>(if_nametoindex("eth0"));
-  // A program that listens on "::" still gets IPv4 connections; there is only no IPv6 address to reach anything by.
-  setInPod("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
-  setInPod("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+  // A program that listens on "::" still gets IPv4 connections; there is only no IPv6 address to reach anything by. The directory is
+  // looked for once: in the one above it, the kernel compares with those of all other pods.
+  UniqueFd ipv6(::open("/proc/sys/net/ipv6/conf", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  setInPod(ipv6.get(), "all/disable_ipv6", "1");
+  setInPod(ipv6.get(), "default/disable_ipv6", "1");
   // Programs that listen on 80 or 443 are started as root elsewhere; here nobody else has these ports.
-  setInPod("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
+  setInPod(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0");
   socket.request(upMessage(loopback, Ipv6::kAsItIs), "pod network: bring lo up");
   socket.request(upMessage(eth0, Ipv6::kAsItIs), "pod network: bring eth0 up");
   in_addr gateway = addressOf(kGateway);

@@ -30,6 +30,20 @@ test('a parked instance keeps its memory, uses no CPU, and serves who waits as s
   t.is((await engine.list()).running[0]?.state, 'running');
 });
 
+test('what is asked of an instance right after it was unparked finds it running, and can park it again', async (t) => {
+  const { engine, launch } = await testEngine(t);
+  const running = await launch('hurried', 'node');
+  for (let visits = 1; visits <= 5; visits += 1) {
+    await engine.park('hurried');
+    await engine.unpark('hurried');
+    await engine.park('hurried');
+    t.is((await engine.list()).running[0]?.state, 'parked');
+    await engine.unpark('hurried');
+    t.is(await engine.exec('hurried', ['true'], [0, 2, 2]), 0);
+    t.regex(await visit(running), new RegExp(`^visit ${visits}\\b`));
+  }
+});
+
 test('clones can be made parked; each is an instance of its own once it is unparked', async (t) => {
   const { engine, launch } = await testEngine(t);
   await visit(await launch('site', 'nginx'));
