@@ -66,6 +66,7 @@ bool Keeper::adopt(const std::string& aid) {
       instance->phase = InstancePhase::kRunning;
       instance->parked = isFrozen(*instance->pod);
       letVisitorsIn(network, *instance->pod);
+      if (instance->spec.egress) network.openOutward();
       layers.retain(instance->spec.layers);
       layers.retain({instance->layer});
       pods.adopt(*instance->pod);

@@ -40,11 +40,16 @@ void takeOldAddress(Keeper& keeper, Instance& instance) {
   if (!keeper.pods.readdress(*instance.pod, old.address)) old = {};
 }
 
+static void preparePod(Keeper& keeper, const Instance& instance) {
+  keepPortsInside(*instance.pod, portsKeptInside(instance.spec.rules));
+  if (instance.spec.egress) keeper.network.letOut(*instance.pod);
+}
+
 // With the address that its connections are bound to, if it has such.
 static void takePodFor(Keeper& keeper, Instance& instance, Stopwatch* watch) {
   instance.pod = keeper.takePod();
   if (watch != nullptr) watch->lap("pod");
-  keepPortsInside(*instance.pod, portsKeptInside(instance.spec.rules));
+  preparePod(keeper, instance);
   if (instance.oldAddress.isGiven()) takeOldAddress(keeper, instance);
 }
 
@@ -87,7 +92,7 @@ void makeNamelessView(Keeper& keeper, Instance& instance, Stopwatch* watch) {
   lap("berth");
   instance.pod = keeper.takePod();
   lap("pod");
-  keepPortsInside(*instance.pod, portsKeptInside(instance.spec.rules));
+  preparePod(keeper, instance);
   showView(view, berth.detached, *instance.pod);
   lap("view");
 }

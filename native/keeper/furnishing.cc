@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "core/pod/base_view.h"
 #include "core/sys/sys.h"
@@ -38,6 +39,19 @@ void preloadConfigurator(int root) {
   writeFileIn(root, kPreloadList, others + kConfiguratorInView + "\n");
 }
 
+// The node's own, where they are not what listens on its loopback (systemd-resolved, dnsmasq), which an instance does not reach: then those
+// that this one asks. A real file: /run, where a link often leads, is hidden.
+void nameServersOf(int root) {
+  std::string text = readFileIfThere("/etc/resolv.conf");
+  bool isLocal = text.find("nameserver 127.") != std::string::npos || text.find("nameserver ::1") != std::string::npos;
+  std::string asked = isLocal ? readFileIfThere("/run/systemd/resolve/resolv.conf") : "";
+  std::string target = readLink("/etc/resolv.conf");
+  std::string path = target.empty() ? "/etc/resolv.conf" : target[0] == '/' ? target : std::filesystem::path("/etc/" + target).lexically_normal().string();
+  if (target.empty() && asked.empty()) return;
+  makeDirectoriesIn(root, path.substr(0, path.rfind('/')));
+  writeFileIn(root, path, asked.empty() ? text : asked);
+}
+
 // The top of the application's directory belongs to its user, whoever owns it on the host.
 void ownCwd(const InstanceSpec& spec, const DetachedView& detached) {
   if (spec.cwd == "/") return;
@@ -60,6 +74,7 @@ void furnishForLaunch(InstanceSpec& spec, FileView& view, const DetachedView& de
     preloadConfigurator(root);
   }
   addUser(root, spec);
+  if (spec.egress) nameServersOf(root);
   makeDirectoriesIn(root, "/home/app");
   ownDirectoryIn(root, "/home/app", spec.uid, spec.gid);
   ownCwd(spec, detached);

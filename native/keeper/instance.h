@@ -61,6 +61,7 @@ struct InstanceSpec {
   unsigned generation = 0;               // how many clonings lie between the launch and this
   Connections connections = Connections::kAuto;
   bool asyncIo = false;                  // its programs may use io_uring and Linux AIO
+  bool egress = false;                   // it may open connections to what is beyond the node
   bool compress = false;                 // the pages of the images that it sleeps as
 };
 

@@ -36,7 +36,7 @@ Keeper::Keeper(Places where, KeeperSettings set)
       janitor(places.trash()),
       layers(places.layers(), janitor),
       cgroups(CgroupTree::find(owner)),
-      network(owner, settings.egress),
+      network(owner),
       bases(places.engine),
       maker(owner, bases.stage(), cgroups, network),
       pods(maker, quiet),

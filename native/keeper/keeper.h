@@ -27,7 +27,6 @@
 namespace appshot {
 
 struct KeeperSettings {
-  bool egress = false;                   // pods may open connections to what is beyond the node
   std::string initPath;                  // of appshot-init
   std::string configuratorPath;          // of the library that is preloaded; empty: none
 };

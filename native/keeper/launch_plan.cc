@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include "core/sys/sys.h"
 #include "core/template/classify.h"
 #include "keeper/app_user.h"
 #include "keeper/exposures.h"
@@ -76,6 +77,13 @@ void requireReachable(const InstanceSpec& spec) {
       throw Error("bad-request", "rules, line " + std::to_string(rule.line) + ": port " + rule.subject + " is the one by which the instance is reached");
 }
 
+// Whether a machine is a router is not for us to change.
+void requireForwarding() {
+  if (readFileIfThere("/proc/sys/net/ipv4/ip_forward").rfind('0', 0) != 0) return;
+  throw Error("bad-request", "egress: this node does not forward packets, so nothing can leave an instance; `sysctl -w net.ipv4.ip_forward=1` on the node lets it "
+                             "(and a file in /etc/sysctl.d makes that last)");
+}
+
 }  // namespace
 
 LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, const BaseViews& bases) {
@@ -104,6 +112,8 @@ LaunchRequest readLaunchRequest(const Json& params, const std::string& engine, c
   spec.connections = connectionsOf(fields.text("connections", "auto"));
   spec.compress = isZstd(fields.text("compress", ""));
   spec.asyncIo = fields.flag("asyncIo", false);
+  spec.egress = fields.flag("egress", false);
+  if (spec.egress) requireForwarding();
   spec.limits.pids = static_cast<unsigned>(fields.number("pids", 1, 100'000, 4096));
   std::string searchPath = fields.text("searchPath", "");
   spec.name = fields.text("name", request.aid);

@@ -42,8 +42,6 @@ Arguments readArguments(int argc, char** argv) {
       arguments.directory = argv[++i];
     } else if (std::strcmp(argv[i], "--foreground") == 0) {
       arguments.foreground = true;
-    } else if (std::strcmp(argv[i], "--egress") == 0) {
-      arguments.settings.egress = true;
     } else {
       throw Error("bad-request", std::string("unknown argument ") + argv[i]);
     }

@@ -47,6 +47,7 @@ Json jsonOf(const InstanceSpec& spec) {
           {"connections", nameOf(spec.connections)},
           {"compress", spec.compress},
           {"asyncIo", spec.asyncIo},
+          {"egress", spec.egress},
           {"limits", {{"memoryBytes", spec.limits.memoryBytes}, {"cpus", spec.limits.cpus}, {"pids", spec.limits.pids}}},
           {"name", spec.name},
           {"rules", jsonOf(spec.rules)},
@@ -71,6 +72,7 @@ InstanceSpec specOf(const Json& json) {
     spec.connections = connectionsOf(json.at("connections"));
     spec.compress = json.value("compress", false);
     spec.asyncIo = json.value("asyncIo", false);
+    spec.egress = json.value("egress", false);
     const Json& limits = json.at("limits");
     spec.limits = {limits.at("memoryBytes"), limits.at("cpus"), limits.at("pids")};
     spec.name = json.at("name");

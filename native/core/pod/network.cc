@@ -25,6 +25,7 @@ namespace appshot {
 namespace {
 
 constexpr const char* kGateway = "169.254.1.1";
+constexpr const char* kMulticast = "224.0.0.0";  // /4
 // Behind every other route, so that a pod's own /32 wins while there is one. Each owner has its own, for routes that differ in
 // nothing are one route.
 constexpr uint32_t kLastResortMetric = 0xff000000;
@@ -165,8 +166,16 @@ void configurePodSide(in_addr address) {
   socket.request(neighbourMessage(eth0, gateway, macOf(kNodeSide, address)), "pod network: add the node as a neighbour");
   auto index = static_cast<uint32_t>(eth0);
   socket.request(std::move(routeMessage({gateway, 32, RTN_UNICAST, RT_SCOPE_LINK}).attribute(RTA_OIF, index)), "pod network: route to the node");
-  socket.request(std::move(routeMessage({{}, 0, RTN_UNICAST, RT_SCOPE_UNIVERSE}).attribute(RTA_OIF, index).attribute(RTA_GATEWAY, gateway)),
-                 "pod network: default route");
+  // Who joins a group without saying where has to have a way to it, as with any network; what he sends ends at the node.
+  socket.request(std::move(routeMessage({addressOf(kMulticast), 4, RTN_UNICAST, RT_SCOPE_LINK}).attribute(RTA_OIF, index)), "pod network: route to groups");
+}
+
+// Where there is none, connecting to the world fails at once, rather than after the minutes that a dropped packet takes.
+void addDefaultRoute() {
+  auto index = static_cast<uint32_t>(if_nametoindex("eth0"));
+  auto message = routeMessage({{}, 0, RTN_UNICAST, RT_SCOPE_UNIVERSE});
+  message.attribute(RTA_OIF, index).attribute(RTA_GATEWAY, addressOf(kGateway));
+  NetlinkSocket::open().request(std::move(message), "pod network: default route");
 }
 
 }  // namespace
@@ -183,9 +192,21 @@ in_addr addressOf(const std::string& text) {
 }
 
 void NodeNetwork::start() {
-  installPacketFilter(owner_, egress_);
+  installPacketFilter(owner_, false);
   // One that was killed has left what it had reserved: gone with the next reserve(), if nobody wants it any more.
   NetlinkSocket::open().unreachables(metricOf(owner_), [&](in_addr address) { reserved_.insert(address.s_addr); });
+}
+
+void NodeNetwork::openOutward() {
+  std::lock_guard lock(outward_);
+  if (!isOpenOutward_) installPacketFilter(owner_, true);
+  isOpenOutward_ = true;
+}
+
+void NodeNetwork::letOut(const Pod& pod) {
+  openOutward();
+  InNamespaces inPod(pod.initPidfd.get(), CLONE_NEWNET);
+  addDefaultRoute();
 }
 
 void NodeNetwork::reserve(const std::vector<in_addr>& addresses) {

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,11 +20,15 @@ struct Pod;
 
 class NodeNetwork {
  public:
-  NodeNetwork(std::string owner, bool egress) : owner_(std::move(owner)), egress_(egress) {}
+  explicit NodeNetwork(std::string owner) : owner_(std::move(owner)) {}
 
-  // Installs the packet filter: pods answer the node and nobody else, and open nothing (with `egress` they may reach what is
-  // outside the node, masqueraded).
+  // Installs the packet filter: pods answer the node and nobody else, and open nothing.
   void start();
+  // From now on what pods send to beyond the node is let through, masqueraded, and so is what is answered: which costs the machine
+  // connection tracking, so it is not there before it is asked for. Only pods that were let out have a way there.
+  void openOutward();
+  // Gives a pod the way out.
+  void letOut(const Pod& pod);
   // Makes packets to these addresses end here while no pod has them, so that those for a removed instance never leave the
   // machine. Replaces what an earlier call said.
   void reserve(const std::vector<in_addr>& addresses);
@@ -42,7 +47,8 @@ class NodeNetwork {
 
  private:
   std::string owner_;
-  bool egress_;
+  std::mutex outward_;
+  bool isOpenOutward_ = false;
   std::set<uint32_t> reserved_;
 };
 

@@ -57,7 +57,7 @@ void installPacketFilter(const std::string& owner, bool egress) {
   // `tcp flags & (syn|ack) == syn` opens a connection; everything else of TCP belongs to one that the node opened.
   std::string rules = table + "\ndelete " + table + "\n" + table + " {\n";
   rules += " chain fromPods {\n"
-           "  tcp flags & (syn | ack) == syn drop\n"
+           "  tcp flags & (syn | ack) == syn reject with tcp reset\n"
            "  meta l4proto tcp accept\n"
            "  icmp type { echo-reply, destination-unreachable } accept\n"
            "  drop\n }\n";

@@ -85,6 +85,8 @@ export const AppSpec = z.strictObject({
   connections: z.enum(['auto', 'keep', 'reset']).default('auto'),
   /** Its programs may use io_uring and Linux AIO: they are never saved while they do. Without it they find a kernel that has none (ADR 0191). */
   asyncIo: z.boolean().default(false),
+  /** Its instances may open connections to what is beyond the node, and ask its name servers. Without it they only answer (ADR 0233). */
+  egress: z.boolean().default(false),
   /** `compress: zstd`: what sleeps takes less of the disk, and wakes slower, since all of its memory is unpacked first. */
   snapshot: z.strictObject({ compress: z.enum(['none', 'zstd']) }).optional(),
   volumes: z.array(z.string().regex(/^\/[^:]*:\/[^:]*$/, 'HOST-PATH:PATH, both absolute')).default([]),

@@ -27,6 +27,7 @@ export function launchSpecOf(spec: AppSpec, aid: Aid, uid: number): LaunchSpec {
     port: spec.port,
     connections: spec.connections,
     asyncIo: spec.asyncIo,
+    egress: spec.egress,
     compress: spec.snapshot?.compress ?? 'none',
     ...(spec.ready.http === undefined ? {} : { readyPath: spec.ready.http }),
     readyWithinMs: spec.ready.withinMs,

@@ -27,6 +27,8 @@ export interface LaunchSpec {
   readonly connections?: 'auto' | 'keep' | 'reset';
   /** Its programs may use io_uring and Linux AIO, and cannot be saved while they do; otherwise it answers them that the kernel has none. */
   readonly asyncIo?: boolean;
+  /** It may open connections to what is beyond this machine; otherwise it only answers, and its own connects fail at once (`ENETUNREACH`). */
+  readonly egress?: boolean;
   /** Whether the memory in the images that it sleeps as is compressed; `none` without it. */
   readonly compress?: Compression;
 }

@@ -27,6 +27,7 @@ interface LaunchOptions extends CommonOptions {
   readonly cloneWithin?: number;
   readonly duplicateRandomness?: true;
   readonly asyncIo?: true;
+  readonly egress?: true;
   readonly connections: NonNullable<LaunchSpec['connections']>;
 }
 
@@ -49,6 +50,7 @@ export function addLaunchCommand(program: Command): void {
     .option('--clone-within <ms>', 'how long a clone may take to be itself', numberBetween(10, 60_000))
     .option('--duplicate-randomness', 'clone also programs whose random numbers cannot be renewed')
     .option('--async-io', 'let it use io_uring and Linux AIO: it cannot be saved while it does')
+    .option('--egress', 'let it open connections to what is beyond this machine')
     .addOption(new Option('--connections <what>', 'what becomes of connections to the outside when it sleeps').choices(['auto', 'keep', 'reset']).default('auto'))
     // What follows the program's name belongs to the program.
     .passThroughOptions()
@@ -72,6 +74,7 @@ function specOf(command: readonly string[], options: LaunchOptions): LaunchSpec 
     ...(options.name === undefined ? {} : { name: options.name }),
     ...(options.rules === undefined ? {} : { rules: options.rules }),
     ...(options.asyncIo === undefined ? {} : { asyncIo: true }),
+    ...(options.egress === undefined ? {} : { egress: true }),
     clone: cloneOf(options),
   };
 }
