@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include "core/sys/sys.h"
 #include "keeper/facts_error.h"
@@ -72,7 +73,9 @@ void Connection::send(const std::string& text) {
 void Connection::read() {
   std::optional<Message> message;
   try {
+    if (bell_.valid()) awaitBell(bell_.get(), socket_.get());
     message = receiveMessage(socket_.get());
+    if (std::exchange(isFirst_, false) && message && !message->fds.empty()) bell_ = std::move(message->fds.front());
   } catch (const Error& error) {
     std::fprintf(stderr, "a client is dropped: %s\n", error.what());
     ::shutdown(socket_.get(), SHUT_RDWR);

@@ -33,6 +33,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   Keeper& keeper_;
   UniqueFd socket_;
+  UniqueFd bell_;                        // of the client; it may have none
   UniqueFd closed_;                      // an eventfd: readable once the client has gone
   std::mutex sending_;
   std::atomic<bool> finished_{false};
@@ -40,6 +41,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::mutex readingMutex_;
   std::condition_variable readingEnded_;
   bool reading_ = false;                 // under readingMutex_
+  bool isFirst_ = true;                  // nothing was read yet
 };
 
 }  // namespace appshot

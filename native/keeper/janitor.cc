@@ -39,13 +39,17 @@ void Janitor::close() {
 }
 
 void Janitor::run() {
+  // A node that is always busy gets rid of its waste all the same.
+  constexpr int kPatienceMs = 2000;
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
+    bool hurry = closing_;
     std::string path = std::move(waiting_.front());
     waiting_.pop_front();
     lock.unlock();
+    if (!hurry) quiet_.await(kPatienceMs);
     std::error_code failed;
     fs::remove_all(path, failed);
     if (failed) std::fprintf(stderr, "remove %s: %s\n", path.c_str(), failed.message().c_str());

@@ -1,4 +1,4 @@
-// Removes directory trees in the background.
+// Removes directory trees in the background, when nothing is urgent: the disk and the processors are a wake's first.
 #pragma once
 
 #include <condition_variable>
@@ -7,11 +7,13 @@
 #include <string>
 #include <thread>
 
+#include "core/pod/quiet.h"
+
 namespace appshot {
 
 class Janitor {
  public:
-  explicit Janitor(std::string trash) : trash_(std::move(trash)) {}
+  Janitor(std::string trash, Quiet& quiet) : trash_(std::move(trash)), quiet_(quiet) {}
 
   // Also removes what a former keeper left in the trash.
   void start();
@@ -24,6 +26,7 @@ class Janitor {
   void run();
 
   std::string trash_;
+  Quiet& quiet_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::string> waiting_;

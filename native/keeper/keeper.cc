@@ -33,7 +33,7 @@ Keeper::Keeper(Places where, KeeperSettings set)
     : places(std::move(where)),
       owner(ownerOf(places.engine)),
       settings(std::move(set)),
-      janitor(places.trash()),
+      janitor(places.trash(), quiet),
       layers(places.layers(), janitor),
       cgroups(CgroupTree::find(owner)),
       network(owner),

@@ -73,13 +73,13 @@ class Keeper {
   const Places places;
   const std::string owner;
   const KeeperSettings settings;
+  Quiet quiet;
   Janitor janitor;
   LayerStore layers;
   const CgroupTree cgroups;
   NodeNetwork network;
   BaseViews bases;
   PodMaker maker;
-  Quiet quiet;
   PodPool pods;
   Aftercare aftercare;
   InstanceTable instances;

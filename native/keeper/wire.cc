@@ -1,6 +1,9 @@
 #include "keeper/wire.h"
 
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstring>
 
@@ -59,6 +62,27 @@ std::optional<Message> receiveMessage(int socket) {
     throw Error("bad-request", "the connection ended within a message");
   }
   return message;
+}
+
+UniqueFd makeBell() {
+  return sysFd("make a bell", [] { return ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE); });
+}
+
+void ring(int bell) {
+  uint64_t one = 1;
+  // It fails when 2^64 - 2 messages have not been read.
+  [[maybe_unused]] ssize_t n = ::write(bell, &one, sizeof one);
+}
+
+void awaitBell(int bell, int socket) {
+  // Of the socket only its end is waited for, which poll always tells: with POLLIN its hint would come along.
+  pollfd polls[2] = {{bell, POLLIN, 0}, {socket, 0, 0}};
+  uint64_t one;
+  while (::read(bell, &one, sizeof one) < 0) {
+    if (errno != EAGAIN) throwErrno("read a bell", errno);
+    sys("wait for a bell", [&] { return ::poll(polls, 2, -1); });
+    if (polls[1].revents != 0) return;
+  }
 }
 
 std::string lengthPrefix(std::string_view text) {

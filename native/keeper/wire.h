@@ -25,6 +25,14 @@ std::optional<Message> receiveMessage(int socket);
 // Waits until all of it is sent. Throws Error.
 void sendMessage(int socket, std::string_view text, const std::vector<int>& fds = {});
 
+// A client may bring an eventfd, a bell, with its first message, and then rings it once for each message, as soon as its first byte is
+// sent. A socket's own wake-up is a hint to the kernel that the sender is about to sleep: the keeper would be put on the sender's processor,
+// and begin only when that has ended its turn, a third of a millisecond later, with another processor idle. An eventfd gives no such hint.
+UniqueFd makeBell();
+void ring(int bell);
+// Waits until it has been rung for one more message, or `socket` was closed by the other end.
+void awaitBell(int bell, int socket);
+
 // The four bytes in front of `text`.
 std::string lengthPrefix(std::string_view text);
 // What they say; nothing where not all of them have come. Throws Error when no message is as long.

@@ -44,6 +44,28 @@ TEST_CASE("messages of any size arrive, with the descriptors that were sent alon
   sender.join();
 }
 
+TEST_CASE("a bell is heard once for each message, and so is the end of who would ring it") {
+  Pair pair;
+  UniqueFd bell = makeBell();
+  std::thread sender([&] {
+    sendMessage(pair.left.get(), "one");
+    sendMessage(pair.left.get(), "two");
+    ring(bell.get());
+    ring(bell.get());
+  });
+  for (const char* text : {"one", "two"}) {
+    awaitBell(bell.get(), pair.right.get());
+    CHECK(receiveMessage(pair.right.get())->text == text);
+  }
+  sender.join();
+  uint64_t more;
+  CHECK(::read(bell.get(), &more, sizeof more) < 0);
+  std::thread leaver([&] { pair.left.reset(); });
+  awaitBell(bell.get(), pair.right.get());
+  CHECK_FALSE(receiveMessage(pair.right.get()).has_value());
+  leaver.join();
+}
+
 TEST_CASE("what is no message is refused") {
   Pair tooLong;
   REQUIRE(::write(tooLong.left.get(), "\xff\xff\xff\xff", 4) == 4);

@@ -65,7 +65,7 @@ class Connecting : public Napi::AsyncWorker {
  private:
   KeeperConnection& connection_;
   std::string directory_, program_;
-  appshot::UniqueFd socket_;
+  appshot::KeeperSocket made_;
   ClientNews failure_{ClientNews::Kind::kClosed, 0, "", "", ""};
 };
 
@@ -89,14 +89,14 @@ class KeeperConnection : public Napi::ObjectWrap<KeeperConnection> {
         onClosed_(Napi::Persistent(functionArgument(info, 3, "onClosed"))),
         context_(info.Env(), "appshot keeper") {}
 
-  void connected(appshot::UniqueFd socket) {
+  void connected(appshot::KeeperSocket made) {
     Napi::Env env = Env();
     if (closing_) return closed(env, {ClientNews::Kind::kClosed, 0, "the connection to the engine's keeper was closed", "unavailable", ""});
     uv_loop_t* loop = nullptr;
     napi_get_uv_event_loop(env, &loop);
     try {
       auto client = std::make_unique<EngineClient>([this](std::vector<ClientNews> news) { deliver(news); });
-      client->start(loop, std::move(socket));
+      client->start(loop, std::move(made.socket), std::move(made.bell));
       client_ = std::move(client);
     } catch (const appshot::Error& error) {
       return closed(env, {ClientNews::Kind::kClosed, 0, error.what(), error.code(), ""});
@@ -208,7 +208,7 @@ class KeeperConnection : public Napi::ObjectWrap<KeeperConnection> {
 
 void Connecting::Execute() {
   try {
-    socket_ = appshot::connectToKeeper(directory_, program_);
+    made_ = appshot::connectToKeeper(directory_, program_);
   } catch (const appshot::Error& error) {
     failure_.code = error.code();
     failure_.text = error.what();
@@ -219,7 +219,7 @@ void Connecting::Execute() {
 }
 
 void Connecting::OnOK() {
-  if (failure_.code.empty()) connection_.connected(std::move(socket_));
+  if (failure_.code.empty()) connection_.connected(std::move(made_));
   else connection_.closed(Env(), failure_);
 }
 

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "core/sys/sys.h"
 #include "keeper/wire.h"
@@ -45,10 +46,11 @@ ClientNews ended() { return {ClientNews::Kind::kClosed, 0, "the connection to th
 
 }  // namespace
 
-void EngineClient::start(uv_loop_t* loop, UniqueFd socket) {
+void EngineClient::start(uv_loop_t* loop, UniqueFd socket, UniqueFd bell) {
   auto poll = std::make_unique<uv_poll_t>();
   if (int err = uv_poll_init(loop, poll.get(), socket.get()); err != 0) throwErrno("watch the keeper's socket", -err);
   socket_ = std::move(socket);
+  bell_ = std::move(bell);
   poll_ = poll.release();
   poll_->data = this;
   watch();
@@ -75,7 +77,7 @@ void EngineClient::close(std::function<void()> onReleased) {
 
 bool EngineClient::send(std::string text, const std::vector<int>& fds) {
   if (poll_ == nullptr) return false;
-  Outgoing outgoing{lengthPrefix(text) + text, {}};
+  Outgoing outgoing{lengthPrefix(text) + text, {}, false};
   for (int fd : fds) {
     outgoing.fds.push_back(sysFd("duplicate descriptor " + std::to_string(fd), [&] { return ::fcntl(fd, F_DUPFD_CLOEXEC, 3); }));
   }
@@ -111,6 +113,7 @@ bool EngineClient::flush() {
     // A broken connection shows when reading.
     if (n < 0) return false;
     first.fds.clear();
+    if (!std::exchange(first.begun, true)) ring(bell_.get());
     first.bytes.erase(0, static_cast<size_t>(n));
     if (first.bytes.empty()) queue_.erase(queue_.begin());
   }

@@ -29,7 +29,7 @@ class EngineClient {
 
   explicit EngineClient(OnNews onNews) : onNews_(std::move(onNews)) {}
   // Throws Error.
-  void start(uv_loop_t* loop, UniqueFd socket);
+  void start(uv_loop_t* loop, UniqueFd socket, UniqueFd bell);
   // Sends at once where the socket takes it, and otherwise when it does. Descriptors are duplicated. False when closed.
   bool send(std::string text, const std::vector<int>& fds);
   // After start(), once. Nothing is told any more; `onReleased` is called when the loop has let go of it, and may destroy this.
@@ -39,6 +39,7 @@ class EngineClient {
   struct Outgoing {
     std::string bytes;
     std::vector<UniqueFd> fds;
+    bool begun = false;                  // its first byte is sent
   };
 
   void ready(int status, int events);
@@ -50,7 +51,7 @@ class EngineClient {
   void takeMessages(std::vector<ClientNews>& news);
 
   OnNews onNews_;
-  UniqueFd socket_;
+  UniqueFd socket_, bell_;
   uv_poll_t* poll_ = nullptr;            // freed by the loop
   std::function<void()> onReleased_;
   std::vector<Outgoing> queue_;

@@ -30,11 +30,11 @@ UniqueFd tryConnect(const std::string& path) {
 }
 
 // A keeper that is about to end accepts, but does not answer.
-bool answers(int socket) {
+bool answers(int socket, int bell) {
   timeval limit{30, 0};
   ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   try {
-    sendMessage(socket, R"({"id":0,"method":"hello","params":{}})");
+    sendMessage(socket, R"({"id":0,"method":"hello","params":{}})", {bell});
     if (!receiveMessage(socket)) return false;
   } catch (const Error&) {
     return false;
@@ -90,12 +90,12 @@ void startKeeper(const std::string& directory, const std::string& program) {
 
 }  // namespace
 
-UniqueFd connectToKeeper(const std::string& directory, const std::string& keeperProgram) {
+KeeperSocket connectToKeeper(const std::string& directory, const std::string& keeperProgram) {
   constexpr int kTries = 5;
   for (int i = 0; i < kTries; ++i) {
-    UniqueFd socket = tryConnect(Places{directory}.socket());
-    if (socket.valid() && answers(socket.get())) return socket;
-    socket.reset();
+    KeeperSocket made{tryConnect(Places{directory}.socket()), makeBell()};
+    if (made.socket.valid() && answers(made.socket.get(), made.bell.get())) return made;
+    made.socket.reset();
     startKeeper(directory, keeperProgram);
   }
   throw Error("unavailable", "the engine's keeper in " + directory + " does not answer");

@@ -7,8 +7,13 @@
 
 namespace appshot {
 
+struct KeeperSocket {
+  UniqueFd socket;
+  UniqueFd bell;                         // to be rung for each message: see keeper/wire.h
+};
+
 // A connection to the keeper of `directory`, which has answered on it. Blocks for as long as a keeper takes to start.
 // Throws Error.
-UniqueFd connectToKeeper(const std::string& directory, const std::string& keeperProgram);
+KeeperSocket connectToKeeper(const std::string& directory, const std::string& keeperProgram);
 
 }  // namespace appshot

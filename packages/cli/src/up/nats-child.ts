@@ -5,6 +5,9 @@ import type { FarmDir } from './farm-dir.js';
 import type { ServerChild } from './redis-child.js';
 import { tcpTalk } from './tcp-talk.js';
 
+/** A message of a farm takes some microseconds. With more, each wakes threads that find nothing to do, on processors that a wake wants. */
+const oneThread = { GOMAXPROCS: '1' };
+
 /** The farm's own NATS, for local processes that know the password, which is new each time. */
 export function natsChild(farm: FarmDir, port: number, password: string): ServerChild {
   const config = path.join(farm.nats, 'nats.conf');
@@ -16,7 +19,7 @@ export function natsChild(farm: FarmDir, port: number, password: string): Server
   return {
     url: `nats://appshot:${password}@127.0.0.1:${port}`,
     spec: {
-      name: 'nats', command: ['nats-server', '-c', config], env: {}, logFile: path.join(farm.logs, 'nats.log'),
+      name: 'nats', command: ['nats-server', '-c', config], env: oneThread, logFile: path.join(farm.logs, 'nats.log'),
       whenReady: async ({ isRunning }) => {
         await waitUntil(() => !isRunning() || answers(), { withinMs: 60_000, what: 'NATS' });
       },
