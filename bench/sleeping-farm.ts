@@ -20,7 +20,7 @@ const rounds = 30;
 /** Sites that are deployed at the same time. */
 const atOnce = 4;
 /** Garbage of what was done before is collected, and the node has got ready for the next visitor. */
-const settleMs = 15_000;
+const settleMs = 30_000;
 
 /**
  * A farm with 10 sites that all sleep, and with 1,000: the memory of its own processes, the registry's bytes for each site, and how

@@ -1,6 +1,9 @@
 #include "keeper/aftercare.h"
 
+#include <malloc.h>
+
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 
 #include "core/sys/error.h"
@@ -28,6 +31,7 @@ void Aftercare::add(std::function<void()> work) {
 
 void Aftercare::run() {
   constexpr int kPatienceMs = 2000;
+  constexpr auto kTrimAfter = std::chrono::seconds(2);
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
@@ -49,6 +53,12 @@ void Aftercare::run() {
       }
     }
     burst.clear();
+    lock.lock();
+    // What one large image took stays with malloc otherwise, between pieces of what is still needed. When there was nothing to do for a while.
+    auto isWanted = [this] { return closing_ || !waiting_.empty(); };
+    if (changed_.wait_for(lock, kTrimAfter, isWanted)) continue;
+    lock.unlock();
+    ::malloc_trim(0);
     lock.lock();
   }
 }

@@ -33,12 +33,12 @@ export class GatewayMetrics {
 
 const responseTime = 'appshot_gateway_response_seconds';
 
-function endedSamples({ app, tally }: Site): Sample[] {
-  return outcomes.map((code, at) => ({ labels: { app, code }, value: tally.ended[at]! }));
+function endedSamples({ app, counted }: Site): Sample[] {
+  return outcomes.map((code, at) => ({ labels: { app, code }, value: counted.ended[at]! }));
 }
 
-function beganSamples({ app, tally }: Site): Sample[] {
+function beganSamples({ app, counted }: Site): Sample[] {
   let count = 0;
-  const buckets = tally.began.map((value, at) => ({ metricName: `${responseTime}_bucket`, labels: { le: responseBounds[at] ?? '+Inf', app }, value: (count += value) }));
-  return [...buckets, { metricName: `${responseTime}_sum`, labels: { app }, value: tally.beganSumS }, { metricName: `${responseTime}_count`, labels: { app }, value: count }];
+  const buckets = counted.began.map((value, at) => ({ metricName: `${responseTime}_bucket`, labels: { le: responseBounds[at] ?? '+Inf', app }, value: (count += value) }));
+  return [...buckets, { metricName: `${responseTime}_sum`, labels: { app }, value: counted.beganSumS }, { metricName: `${responseTime}_count`, labels: { app }, value: count }];
 }

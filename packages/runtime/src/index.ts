@@ -14,3 +14,4 @@ export { runRole, type RunningRole } from './run-role.js';
 export { settleWithin, type Settled } from './settle-within.js';
 export { tryListen } from './try-listen.js';
 export { waitUntil, type WaitOptions } from './wait-until.js';
+export { tidyWhenIdle, type TidyOptions } from './tidy-when-idle.js';

@@ -2,6 +2,7 @@ import { Closer } from './closer.js';
 import { FarmError } from './farm-error.js';
 import { exitCodeOf } from './error-status.js';
 import { createLogger, type Logger } from './logger.js';
+import { tidyWhenIdle } from './tidy-when-idle.js';
 
 /** What starting a role gives: how to end it, and facts for its `ready` line (its address, say). */
 export type RunningRole = (() => Promise<void>) | { close(): Promise<void>; facts?: Record<string, unknown> };
@@ -37,6 +38,7 @@ export async function runRole(name: string, start: (logger: Logger) => Promise<R
     const running = await start(logger);
     const { close, facts } = typeof running === 'function' ? { close: running, facts: {} } : { close: () => running.close(), facts: running.facts };
     closer.add(name, close);
+    tidyWhenIdle();
     if (!signalled) process.stdout.write(`${JSON.stringify({ ready: name, pid: process.pid, ...facts })}\n`);
   } catch (error) {
     if (signalled) return;

@@ -1,25 +1,24 @@
 /** First come, first served; those that were sent out and came back (their instance refused them) go first. */
 export class HoldQueue<T> {
-  // Sets keep the order of arrival and let a visitor who gives up leave from the middle.
-  readonly #returned = new Set<T>();
-  readonly #waiting = new Set<T>();
+  // Sets keep the order of arrival and let a visitor who gives up leave from the middle. There are none while nobody waits.
+  #returned: Set<T> | undefined;
+  #waiting: Set<T> | undefined;
 
   get size(): number {
-    return this.#returned.size + this.#waiting.size;
+    return (this.#returned?.size ?? 0) + (this.#waiting?.size ?? 0);
   }
 
   push(item: T): void {
-    this.#waiting.add(item);
+    (this.#waiting ??= new Set()).add(item);
   }
 
   giveBack(item: T): void {
-    this.#returned.add(item);
+    (this.#returned ??= new Set()).add(item);
   }
 
   shift(): T | undefined {
-    const from = this.#returned.size > 0 ? this.#returned : this.#waiting;
-    for (const item of from) {
-      from.delete(item);
+    for (const item of this) {
+      this.delete(item);
       return item;
     }
     return undefined;
@@ -27,11 +26,13 @@ export class HoldQueue<T> {
 
   /** False when it did not wait here. */
   delete(item: T): boolean {
-    return this.#returned.delete(item) || this.#waiting.delete(item);
+    const was = this.#returned?.delete(item) === true || this.#waiting?.delete(item) === true;
+    if (this.size === 0) this.#returned = this.#waiting = undefined;
+    return was;
   }
 
   *[Symbol.iterator](): Generator<T> {
-    yield* this.#returned;
-    yield* this.#waiting;
+    if (this.#returned !== undefined) yield* this.#returned;
+    if (this.#waiting !== undefined) yield* this.#waiting;
   }
 }

@@ -39,7 +39,7 @@ export class Lane {
   readonly times = new TimeHistogram();
 
   readonly #limits: LaneLimits;
-  readonly #watchers = new Set<() => void>();
+  #watchers: Set<() => void> | undefined;
   #refusals = 0;
   #refusingSince = 0;
   #pool: LanePool | undefined;
@@ -79,7 +79,7 @@ export class Lane {
 
   left(): void {
     this.inFlight -= 1;
-    if (this.inFlight === 0 && this.#watchers.size > 0) this.#tell();
+    if (this.inFlight === 0) this.#tell();
   }
 
   /** It answered; `ms` from being sent to the first byte. */
@@ -114,8 +114,12 @@ export class Lane {
 
   /** Told when anything changes that `quiet` or `ready` depend on. Returns how to stop. */
   watch(watcher: () => void): () => void {
-    this.#watchers.add(watcher);
-    return () => this.#watchers.delete(watcher);
+    const watchers = this.#watchers ??= new Set();
+    watchers.add(watcher);
+    return () => {
+      watchers.delete(watcher);
+      if (watchers.size === 0 && this.#watchers === watchers) this.#watchers = undefined;
+    };
   }
 
   #retirePool(): void {
@@ -130,6 +134,6 @@ export class Lane {
   }
 
   #tell(): void {
-    for (const watcher of [...this.#watchers]) watcher();
+    if (this.#watchers !== undefined) for (const watcher of [...this.#watchers]) watcher();
   }
 }

@@ -24,10 +24,15 @@ export interface SiteOptions {
   readonly onChange: (site: Site) => void;
 }
 
-/** One app in this gateway: its instances, who waits for one, and what is counted. Times are by `performance.now()`. */
+/** The report that is due: its timer and when it fires, and when the last one was made. */
+export interface DueReport { timer: NodeJS.Timeout | undefined; at: number; reportedAt: number }
+
+const nothingCounted = new SiteTally();
+
 /** How an instance came to be ready, by the state that it was last seen in; the feed may skip what passed quickly. */
 const howBy: Partial<Record<InstanceState, string>> = { asleep: 'restore', restoring: 'restore', launching: 'launch', cloning: 'clone', parked: 'unpark', unparking: 'unpark' };
 
+/** One app in this gateway: its instances, who waits for one, and what is counted. Times are by `performance.now()`. */
 export class Site {
   readonly app: string;
   snapshot: SiteSnapshot = { concurrency: 1, holdMs: 1, ready: [], trial: null };
@@ -43,18 +48,36 @@ export class Site {
   /** `of`: told by its agent, before the instance was recorded as ready. */
   lastWake: { readonly note: WakeNote; readonly at: number; readonly of?: { readonly aid: Aid; readonly epoch: number } } | undefined;
   removed = false;
-  readonly tally = new SiteTally();
-  /** The report that is due: its timer and when it fires, and when the last one was made. */
-  readonly report: { timer: NodeJS.Timeout | undefined; at: number; reportedAt: number } = { timer: undefined, at: 0, reportedAt: -Infinity };
 
   readonly #options: SiteOptions;
   readonly #lanes = new Map<Aid, Lane>();
+  /** These a site has from its first visitor on: a farm may have a thousand that sleep, and few that are visited. */
+  #tally: SiteTally | undefined;
+  #report: DueReport | undefined;
   #turn = 0;
   #split: TrafficSplit | undefined;
 
   constructor(app: string, options: SiteOptions) {
     this.app = app;
     this.#options = options;
+  }
+
+  /** What is counted of its requests, to be added to. */
+  get tally(): SiteTally {
+    return this.#tally ??= new SiteTally();
+  }
+
+  /** The same, to be read. */
+  get counted(): SiteTally {
+    return this.#tally ?? nothingCounted;
+  }
+
+  get report(): DueReport {
+    return this.#report ??= { timer: undefined, at: 0, reportedAt: -Infinity };
+  }
+
+  get isReportDue(): boolean {
+    return this.#report?.timer !== undefined;
   }
 
   lanes(): Iterable<Lane> {

@@ -64,7 +64,7 @@ export class TrafficReporter implements TrafficWatcher {
   close(): void {
     clearInterval(this.#refresh);
     this.#stopStatus?.();
-    this.#report((site) => site.report.timer !== undefined);
+    this.#report((site) => site.isReportDue);
   }
 
   #repeats(site: Site): boolean {

@@ -1,8 +1,10 @@
 import type { NodeLoad, Phases } from '@appshot/protocol';
 import { FarmError, type Metrics } from '@appshot/runtime';
-import type { ImageRow } from '../engine/engine.js';
 
 export type OperationKind = 'launch' | 'snapshot' | 'restore' | 'clone' | 'unpark' | 'stop';
+
+/** The snapshot images on this node, together. */
+export interface ImagesHeld { readonly count: number; readonly bytes: number }
 
 /** What an agent tells Prometheus. */
 export class AgentMetrics {
@@ -46,13 +48,13 @@ export class AgentMetrics {
     this.#stopped.observe(ms / 1000);
   }
 
-  show(load: NodeLoad, images: readonly ImageRow[]): void {
+  show(load: NodeLoad, images: ImagesHeld): void {
     this.#instances.set(load.instances.length);
     this.#memory.set({ type: 'total' }, load.memoryTotalBytes);
     this.#memory.set({ type: 'available' }, load.memoryAvailableBytes);
     this.#memory.set({ type: 'instances' }, load.instances.reduce((sum, row) => sum + row.memoryBytes, 0));
     this.#podsFree.set(load.slotsFree);
-    this.#images.set(images.length);
-    this.#imageBytes.set(images.reduce((sum, row) => sum + row.bytes, 0));
+    this.#images.set(images.count);
+    this.#imageBytes.set(images.bytes);
   }
 }

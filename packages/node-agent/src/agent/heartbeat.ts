@@ -1,8 +1,8 @@
 import { nodeLoad, type Millis, type NodeLoad } from '@appshot/protocol';
 import type { Registry } from '@appshot/registry';
 import type { Bus, Logger } from '@appshot/runtime';
-import type { Engine, ImageRow, InstanceRow } from '../engine/engine.js';
-import type { AgentMetrics } from './agent-metrics.js';
+import type { Engine, InstanceRow } from '../engine/engine.js';
+import type { AgentMetrics, ImagesHeld } from './agent-metrics.js';
 import type { InstanceCards } from './instance-cards.js';
 import type { NodeMeter } from './node-meter.js';
 import type { Zygotes } from './zygotes.js';
@@ -33,7 +33,7 @@ export class Heartbeat {
   #registering: Promise<void> | null = null;
   #failed = false;
   #beats = 0;
-  #images: readonly ImageRow[] = [];
+  #images: ImagesHeld = { count: 0, bytes: 0 };
 
   constructor(parts: HeartbeatParts) {
     this.#parts = parts;
@@ -83,11 +83,11 @@ export class Heartbeat {
     this.#failed = true;
   }
 
-  async #measure(node: string): Promise<{ load: NodeLoad; images: readonly ImageRow[] }> {
+  async #measure(node: string): Promise<{ load: NodeLoad; images: ImagesHeld }> {
     const at = Date.now();
     const withImages = this.#beats++ % imagesEveryBeats === 0;
     const [use, { running, images, podsFree }] = await Promise.all([this.#parts.meter.read(), this.#parts.engine.list({ images: withImages })]);
-    if (withImages) this.#images = images;
+    if (withImages) this.#images = { count: images.length, bytes: images.reduce((sum, { bytes }) => sum + bytes, 0) };
     const cpuUsed = this.#cpuUsed(running, at);
     const instances = running.map(({ aid, pids, memoryBytes }) => ({ aid, epoch: this.#parts.cards.epochOf(aid), pids, memoryBytes, cpuUsed: cpuUsed.get(aid) ?? 0 }));
     return { load: { node, at, ...use, slotsFree: podsFree, instances, zygotes: this.#parts.zygotes.list() }, images: this.#images };

@@ -71,6 +71,7 @@ export class AppTraffic {
   /** Forgets gateways that have gone or are silent: what they had in flight is no longer. */
   keepGateways(live: ReadonlySet<string>, now: Millis): void {
     this.#countUntil(now);
+    this.#forgetSlots(now);
     for (const [gateway, { heardAt }] of this.#gateways) {
       if (!live.has(gateway) || now - heardAt > silentMs) this.#gateways.delete(gateway);
     }
@@ -86,8 +87,8 @@ export class AppTraffic {
 
   window(now: Millis): LoadWindow {
     this.#countUntil(now);
+    this.#forgetSlots(now);
     const from = now - this.#windowMs;
-    this.#slots = this.#slots.filter((slot) => slot.start + slotMs > from);
     const spanMs = Math.min(this.#windowMs, now - this.#firstAt);
     const total = (of: (slot: Slot) => number): number => this.#slots.reduce((sum, slot) => sum + of(slot), 0);
     // The oldest slot reaches back a little beyond the window: divide by what the slots really cover.
@@ -133,6 +134,12 @@ export class AppTraffic {
       }
     }
     this.#countedUntil = Math.max(this.#countedUntil, now);
+  }
+
+  /** Those before the window. Nobody may ask for a window of an app that sleeps. */
+  #forgetSlots(now: Millis): void {
+    const from = now - this.#windowMs;
+    if (this.#slots.some((slot) => slot.start + slotMs <= from)) this.#slots = this.#slots.filter((slot) => slot.start + slotMs > from);
   }
 
   #slotAt(at: Millis): Slot {
