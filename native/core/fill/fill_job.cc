@@ -20,6 +20,7 @@ constexpr uint64_t kPage = 4096;
 // be doing so in several places at a time.
 constexpr uint64_t kAheadBytes = 16 * kPage;
 constexpr size_t kPlaces = 16;
+constexpr uint64_t kAroundBytes = 8 * kPage;
 // So much of a hole is mapped at once where the program begins to fill it: as the page of zeros, which takes no memory.
 constexpr uint64_t kZeroedBytes = 64 * kPage;
 // Copied between two looks at what the program wants: what is next, and in the background.
@@ -137,6 +138,7 @@ class FillJob {
     if (wanted.empty()) return zero(address);
     if (!copy(wanted.front())) return false;
     record(address);
+    if (!copyAround(address)) return false;
     uint64_t& place = placeOf(address);
     bool isSequential = address == place;
     place = address + kPage;
@@ -145,6 +147,17 @@ class FillJob {
       if (!copy(piece)) return false;
       for (uint64_t page = piece.start; page < piece.end; page += kPage) record(page);
       place = piece.end;
+    }
+    return true;
+  }
+
+  // What lies around a page that is missed is likely to be needed, too: it comes when the program runs on already.
+  bool copyAround(uint64_t address) {
+    if (!isRecording_) return true;
+    uint64_t block = address & ~(kAroundBytes - 1);
+    for (const Extent& piece : missing_.within(block, block + kAroundBytes)) {
+      for (uint64_t page = piece.start; page < piece.end; page += kPage) touched_.push_back({static_cast<uint32_t>(pid_), 0, page, kAroundRank + touched_.size()});
+      if (!copy(piece)) return false;
     }
     return true;
   }

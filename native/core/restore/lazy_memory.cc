@@ -24,11 +24,10 @@ namespace {
 constexpr uint64_t kWorthwhileBytes = 1 << 20;
 // What is used after it is copied in windows of so many pages in the order of their use, and inside of each by address.
 constexpr std::ptrdiff_t kWindowPages = 256;
+// For each page that a first request is likely to need and that is not known, so many guesses are there before the program runs.
+constexpr size_t kGuessesForOne = 2;
 // So many pages between two that are wanted are copied, too: that costs less than another call.
 constexpr uint64_t kBridgedBytes = 2 * kPageSize;
-
-// Of a program of which so much is known, guesses can wait until it has that.
-constexpr size_t kWellKnownPages = 256;
 
 // Pages of the working set that are missing, in the order in which they are copied; how many of them are there before the program runs.
 struct Wanted {
@@ -36,17 +35,23 @@ struct Wanted {
   size_t first = 0;
 };
 Wanted inOrderOfUse(const std::vector<TouchedPage>& workingSet, uint64_t pid, const Extents& missing) {
-  std::vector<uint64_t> missed, guessed;
+  std::vector<uint64_t> known;
+  size_t missed = 0;
+  std::vector<TouchedPage> guessed;
   for (const TouchedPage& page : workingSet) {
     if (page.pid != pid || missing.within(page.address, page.address + kPageSize).empty()) continue;
-    if (page.rank < kGuessedRank) missed.push_back(page.address);
-    else if (guessed.size() < kMostGuessed) guessed.push_back(page.address);
+    if (page.rank >= kGuessedRank) guessed.push_back(page);
+    else known.push_back(page.address);
+    missed += page.rank < kAroundRank;
   }
-  size_t needed = std::min(missed.size(), kFirstPages);
-  Wanted wanted{std::move(missed), needed};
-  wanted.pages.insert(wanted.pages.begin() + static_cast<std::ptrdiff_t>(needed), guessed.begin(), guessed.end());
-  // What is guessed lies together, and costs little more than what is known.
-  if (needed < kWellKnownPages) wanted.first += guessed.size();
+  // The latest guess is the best.
+  std::stable_sort(guessed.begin(), guessed.end(), [](const TouchedPage& a, const TouchedPage& b) { return a.wake > b.wake; });
+  size_t needed = std::min(missed, kFirstPages);
+  auto after = known.begin() + static_cast<std::ptrdiff_t>(needed);
+  // The less is known, the more has to be guessed.
+  Wanted wanted{{known.begin(), after}, needed + std::min(guessed.size(), kGuessesForOne * (kFirstPages - needed))};
+  for (const TouchedPage& page : guessed) wanted.pages.push_back(page.address);
+  wanted.pages.insert(wanted.pages.end(), after, known.end());
   return wanted;
 }
 
