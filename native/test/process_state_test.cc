@@ -173,8 +173,12 @@ TEST_CASE("what was guessed of a working set is forgotten after some wakes, unle
   CHECK(left > 32);
   CHECK(left < 64);
   CHECK(readWorkingSet(directory.path()).front().address == 5 * kPageSize);
-  for (int wake = 0; wake < 4; wake++) addToWorkingSet(directory.path(), {});
+  for (int wake = 0; wake < 8; wake++) addToWorkingSet(directory.path(), {});
   CHECK(readWorkingSet(directory.path()).size() == 1);
+  // What was missed stays in front, also when it lies near another page that is missed.
+  addToWorkingSet(directory.path(), {{3, 0, 5 * kPageSize, kAroundRank}, {3, 0, 6 * kPageSize, kAroundRank + 1}});
+  REQUIRE(readWorkingSet(directory.path()).size() == 2);
+  CHECK(readWorkingSet(directory.path()).front().rank == 7);
 }
 
 TEST_CASE("a program that was never woken is likely to need what lies in its small ranges of memory") {

@@ -24,8 +24,6 @@ namespace {
 constexpr uint64_t kWorthwhileBytes = 1 << 20;
 // What is used after it is copied in windows of so many pages in the order of their use, and inside of each by address.
 constexpr std::ptrdiff_t kWindowPages = 256;
-// For each page that a first request is likely to need and that is not known, so many guesses are there before the program runs.
-constexpr size_t kGuessesForOne = 2;
 // So many pages between two that are wanted are copied, too: that costs less than another call.
 constexpr uint64_t kBridgedBytes = 2 * kPageSize;
 
@@ -49,7 +47,7 @@ Wanted inOrderOfUse(const std::vector<TouchedPage>& workingSet, uint64_t pid, co
   size_t needed = std::min(missed, kFirstPages);
   auto after = known.begin() + static_cast<std::ptrdiff_t>(needed);
   // The less is known, the more has to be guessed.
-  Wanted wanted{{known.begin(), after}, needed + std::min(guessed.size(), kGuessesForOne * (kFirstPages - needed))};
+  Wanted wanted{{known.begin(), after}, std::min(needed + guessed.size(), kFirstPages)};
   for (const TouchedPage& page : guessed) wanted.pages.push_back(page.address);
   wanted.pages.insert(wanted.pages.end(), after, known.end());
   return wanted;
