@@ -134,7 +134,7 @@ TEST_CASE("a working set is sorted by use, forgets what was not missed for long,
   std::string path = directory.path() + "/working-set.bin";
   CHECK(readWorkingSet(directory.path()).empty());
   addToWorkingSet(directory.path(), {{3, 0, 0x3000, 5}, {3, 0, 0x1000, 2}, {4, 0, 0x1000, 1}});
-  addToWorkingSet(directory.path(), {{3, 0, 0x3000, 0}, {3, 0, 0x9000, 9}});
+  addToWorkingSet(directory.path(), {{3, 0, 0x3000, 0}, {3, 0, 0x9000, 9000}});
   copyWorkingSet(directory.path(), other.path());
   std::vector<TouchedPage> pages = readWorkingSet(other.path());
   REQUIRE(pages.size() == 4);
@@ -142,14 +142,15 @@ TEST_CASE("a working set is sorted by use, forgets what was not missed for long,
   CHECK(pages[1].pid == 4);
   CHECK(pages[2].address == 0x1000);
   CHECK(pages[3].address == 0x9000);
-  // What was missed once is tried again soon; what was missed again stays for long.
-  for (uint64_t wake = 0; wake < 8; wake++) addToWorkingSet(other.path(), {{3, 0, 0x1000, 2}});
-  CHECK(readWorkingSet(other.path()).size() == 2);
-  addToWorkingSet(other.path(), {{3, 0, 0x9000, 9}});
-  for (uint64_t wake = 0; wake < 30; wake++) addToWorkingSet(other.path(), {{3, 0, 0x1000, 2}});
-  CHECK(readWorkingSet(other.path()).size() == 3);
-  for (uint64_t wake = 0; wake < 100; wake++) addToWorkingSet(other.path(), {{3, 0, 0x1000, 2}});
-  REQUIRE(readWorkingSet(other.path()).size() == 1);
+  auto wakes = [&](int count, const std::vector<TouchedPage>& missed) {
+    for (int i = 0; i < count; i++) addToWorkingSet(other.path(), missed);
+    return readWorkingSet(other.path()).size();
+  };
+  // What was missed late, and once, is tried again soon; what was missed again stays for long.
+  CHECK(wakes(8, {{3, 0, 0x1000, 2}}) == 3);
+  CHECK(wakes(1, {{3, 0, 0x9000, 9000}}) == 4);
+  CHECK(wakes(32, {{3, 0, 0x1000, 2}}) == 3);
+  CHECK(wakes(130, {{3, 0, 0x1000, 2}}) == 1);
   CHECK(readWorkingSet(other.path())[0].address == 0x1000);
   std::string whole = readFile(path);
   for (size_t at = 0; at < whole.size(); at++) {

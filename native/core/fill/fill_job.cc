@@ -156,7 +156,7 @@ class FillJob {
     if (!isRecording_) return true;
     uint64_t block = address & ~(kAroundBytes - 1);
     for (const Extent& piece : missing_.within(block, block + kAroundBytes)) {
-      for (uint64_t page = piece.start; page < piece.end; page += kPage) touched_.push_back({static_cast<uint32_t>(pid_), 0, page, kAroundRank + touched_.size()});
+      for (uint64_t page = piece.start; page < piece.end; page += kPage) touched_.push_back({static_cast<uint32_t>(pid_), 0, page, kAroundRank + static_cast<uint32_t>(touched_.size())});
       if (!copy(piece)) return false;
     }
     return true;

@@ -19,11 +19,15 @@ namespace {
 constexpr char kMagic[8] = {'A', 'P', 'P', 'W', 'S', 'E', 'T', '4'};
 // 64 MiB: beyond that everything is as good.
 constexpr size_t kMostKept = 16384;
-// For how many wakes a page is filled in advance, each for its own number between the two: where it was guessed, missed once, and missed again
-// within so many wakes after that. Missing a few pages costs a wake little, missing all is what this avoids.
+// For how many wakes a page is filled in advance, each for its own number between the two. Missing a few pages costs a wake little, missing all
+// is what this avoids; but what was missed late may be of a garbage collection, and nobody's need at all.
 struct Lives { uint32_t shortest, longest; };
-constexpr Lives kGuessed{1, 4}, kNew{4, 8}, kProven{64, 128};
+constexpr Lives kGuessed{1, 8}, kAround{8, 16}, kLate{4, 8}, kEarly{16, 32};
+// It was missed again within so many wakes after that: it is needed every now and then.
+constexpr Lives kProven{64, 128};
 constexpr uint32_t kRemembered = 16;
+// About 16 ms after the program has begun to run.
+constexpr uint32_t kLateRank = 4096;
 
 struct Header {
   char magic[8]{};
@@ -75,6 +79,21 @@ void write(const std::string& imageDir, const Contents& contents) {
   sys("rename " + beside, [&] { return ::rename(beside.c_str(), path(imageDir).c_str()); });
 }
 
+Lives livesOfMissed(const TouchedPage& page) { return page.rank < kLateRank ? kEarly : kLate; }
+
+// `page` of this wake, of which something was known before; false when that says more.
+bool learn(TouchedPage& page, const TouchedPage& before, uint32_t wakes) {
+  if (page.rank >= kAroundRank) {
+    if (isFilled(before, wakes)) return false;
+    page.rank = std::min(page.rank, before.rank);
+    page.life = lifeOf(page, kAround);
+    return true;
+  }
+  if (before.rank < kAroundRank && before.wake == wakes) return false;
+  page.life = lifeOf(page, before.rank < kAroundRank ? kProven : livesOfMissed(page));
+  return true;
+}
+
 // By rank; what is only remembered comes last, and is the first to go.
 void arrange(Contents& contents) {
   std::stable_sort(contents.pages.begin(), contents.pages.end(), [&](const TouchedPage& a, const TouchedPage& b) {
@@ -117,10 +136,10 @@ void addToWorkingSet(const std::string& imageDir, const std::vector<TouchedPage>
     for (const TouchedPage& page : contents.pages)
       if (contents.wakes - page.wake < page.life + kRemembered) known.emplace(std::pair(page.pid, page.address), page);
     for (TouchedPage page : pages) {
-      auto [place, isNew] = known.try_emplace({page.pid, page.address});
-      if (!isNew && place->second.wake == contents.wakes) continue;
+      auto [place, isNew] = known.try_emplace({page.pid, page.address}, page);
+      if (!isNew && !learn(page, place->second, contents.wakes)) continue;
+      if (isNew) page.life = lifeOf(page, page.rank >= kAroundRank ? kAround : livesOfMissed(page));
       page.wake = contents.wakes;
-      page.life = lifeOf(page, isNew ? kNew : kProven);
       place->second = page;
     }
     contents.pages.clear();
