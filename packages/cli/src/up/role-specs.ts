@@ -16,18 +16,17 @@ const mainFile = fileURLToPath(new URL('../main.js', import.meta.url));
 /**
  * What a wake runs in a gateway and an agent, it has run some ten times since their start: V8 would still interpret it, and look up each
  * property anew, since it compiles a function, and remembers where properties are, only when it has been busy; and it forgets what was not
- * used for some collections. From the first call on, and for good, a wake takes a quarter less of a gateway's CPU time (ADR 0171, 0220).
+ * used for some collections. From the first call on, and for good, a wake takes a seventh less of a gateway's CPU time (ADR 0171, 0220).
  */
 const promptOptions = ['--no-lazy-feedback-allocation', '--always-sparkplug', '--no-flush-bytecode'];
 /**
  * Most of a role's memory was room for garbage. V8 lets its young generation grow to 32 MB; with two a gateway takes some 5 % more CPU time
  * for a request. And it collects the old one when it has nearly doubled; a role's own heap is 20 to 30 MB, whatever there was to do.
- * Nothing that a scheduler does is worth being optimized: it looks once a second at what has changed.
  */
 const nodeOptions: Record<RoleName, readonly string[]> = {
   gateway: ['--max-semi-space-size=2', '--heap-growing-percent=25', ...promptOptions],
   agent: ['--max-semi-space-size=2', '--heap-growing-percent=25', ...promptOptions],
-  scheduler: ['--max-semi-space-size=1', '--heap-growing-percent=25', '--no-opt'],
+  scheduler: ['--max-semi-space-size=1', '--heap-growing-percent=25'],
 };
 /**
  * V8's helper threads would each keep an arena of malloc for what they once needed. And malloc would keep what a large message took: once one
