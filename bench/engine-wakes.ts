@@ -11,8 +11,8 @@ import { WarmClient } from './support/warm-client.js';
 import { type Endpoint, insidePort, type Sleeper, sleepers, startSleeper } from './support/sleepers.js';
 
 const rounds = 30, coldRounds = 8, freshRounds = 8, criuRounds = 8;
-/** The first wake has a guess of what it needs; the next ones learn what of it is needed (ADR 0152). */
-const learningRounds = 8;
+/** The first wake has a guess of what it needs; the next ones learn what of it is needed (ADR 0152, 0240). */
+const learningRounds = 12;
 /** Between going to sleep and waking: the engine makes its next pods and what the wake will want while nobody waits. */
 const settleMs = 150;
 

@@ -11,7 +11,6 @@
 #include "core/fill/filler.h"
 #include "core/pod/owner.h"
 #include "core/restore/nursery.h"
-#include "core/sys/spread.h"
 #include "core/sys/sys.h"
 #include "keeper/address_claim.h"
 #include "keeper/signal_names.h"
@@ -55,7 +54,6 @@ void Keeper::start() {
   makeDirectory(places.instances());
   makeDirectory(places.images());
   makeDirectory(places.berths());
-  spreadDirectoriesIn(places.berths());
   janitor.start();
   layers.start();
   cgroups.start();

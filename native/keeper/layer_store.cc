@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "core/sys/spread.h"
 #include "core/sys/sys.h"
 #include "keeper/layer_tree.h"
 
@@ -18,7 +17,6 @@ namespace appshot {
 
 void LayerStore::start() {
   if (::mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) throwErrno("make directory " + directory_, errno);
-  spreadDirectoriesIn(directory_);
 }
 
 void LayerStore::sweep() {

@@ -2,13 +2,9 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <linux/magic.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -17,7 +13,6 @@
 #include <string>
 
 #include "core/pod/file_view.h"
-#include "core/sys/spread.h"
 #include "core/sys/sys.h"
 
 namespace fs = std::filesystem;
@@ -116,17 +111,4 @@ TEST_CASE("a copied layer looks the same and shares nothing" * doctest::skip(::g
   CHECK(readLink(layers.at("two/link")) == "text");
   CHECK(shown({layers.at("two"), layers.at("base")}) == std::map<std::string, std::string>{
       {"text", "before"}, {"same", "before"}, {"link", "before"}, {"opaque", "directory"}});
-}
-
-TEST_CASE("directories of instances are spread over the disk by ext4, and made elsewhere as ever") {
-  Layers layers;
-  spreadDirectoriesIn(layers.at("base"));
-  spreadDirectoriesIn("/proc");
-  struct statfs where {};
-  REQUIRE(::statfs(layers.at("base").c_str(), &where) == 0);
-  if (where.f_type != EXT4_SUPER_MAGIC) return;
-  UniqueFd fd(::open(layers.at("base").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  int flags = 0;
-  REQUIRE(::ioctl(fd.get(), FS_IOC_GETFLAGS, &flags) == 0);
-  CHECK((flags & FS_TOPDIR_FL) != 0);
 }

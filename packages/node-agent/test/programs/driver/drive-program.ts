@@ -179,10 +179,15 @@ async function expectConnections(program: Program, site: Site, before: number | 
 function describe(error: unknown): string {
   const text = FarmError.from(error).facts?.['lastLines'];
   const lines = typeof text === 'string' && text !== '' ? ` [${text.trim().split('\n').slice(-5).join(' | ')}]` : '';
-  return `${error instanceof Error ? error.message : String(error)}${lines}`;
+  return `${error instanceof Error ? withCause(error) : String(error)}${lines}`;
 }
 
 function median(values: readonly number[]): number | null {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? null;
+}
+
+/** `fetch failed` says nothing by itself. */
+function withCause(error: Error): string {
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
