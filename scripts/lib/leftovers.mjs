@@ -67,7 +67,25 @@ async function processesOf(folder) {
   return pids.filter((_, index) => belongs[index]);
 }
 
+/**
+ * A keeper that ends by itself takes back what it has in the kernel, and knows what that is, when the folder by whose name others would find
+ * it has been removed already: routes for thousands of addresses stayed behind otherwise.
+ */
+async function endKeepers(folder) {
+  const isKeeper = async (pid) => (await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')).trim() === 'appshot-keeper';
+  for (let round = 0; round < 100; round += 1) {
+    const pids = await processesOf(folder);
+    const keepers = (await Promise.all(pids.map(isKeeper))).flatMap((is, index) => (is ? [pids[index]] : []));
+    if (keepers.length === 0) return;
+    for (const pid of round === 0 ? keepers : []) {
+      try { process.kill(pid, 'SIGTERM'); } catch { /* it has just ended */ }
+    }
+    await pause(100);
+  }
+}
+
 async function endProcesses(folder) {
+  await endKeepers(folder);
   for (let round = 0; round < 50; round += 1) {
     const pids = await processesOf(folder);
     if (pids.length === 0) return;

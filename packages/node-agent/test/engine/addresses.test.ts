@@ -9,7 +9,7 @@ const run = promisify(execFile);
 
 /** Addresses of 10.213, which no farm chooses, to which a route says unreachable, and the metric of it. */
 async function unreachable(net: string): Promise<Map<string, number>> {
-  const { stdout } = await run('ip', ['-j', 'route', 'show', 'type', 'unreachable']);
+  const { stdout } = await run('ip', ['-j', 'route', 'show', 'type', 'unreachable', 'root', `${net}.0/24`]);
   const routes = JSON.parse(stdout === '' ? '[]' : stdout) as { dst: string; metric: number }[];
   return new Map(routes.filter(({ dst }) => dst.startsWith(`${net}.`)).map(({ dst, metric }) => [dst, metric]));
 }
