@@ -64,9 +64,10 @@ export class Peer {
     this.#socket.resume();
   }
 
-  /** Says no more; what comes is still heard. */
+  /** Says no more; what comes is still heard. Should the other end be gone without a word, nobody waits for it. */
   end(): void {
     this.#socket.end();
+    this.#socket.unref();
   }
 
   /** Ends without waiting for anybody. */
