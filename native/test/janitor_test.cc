@@ -1,12 +1,13 @@
 #include "keeper/janitor.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <memory>
 #include <string>
+
+#include "test/seed_image.h"
 
 namespace fs = std::filesystem;
 using namespace appshot;
@@ -14,12 +15,8 @@ using namespace appshot;
 namespace {
 
 struct Directory {
-  std::string path;
-  Directory() {
-    char name[] = "/tmp/appshot-janitor-XXXXXX";
-    path = ::mkdtemp(name);
-  }
-  ~Directory() { fs::remove_all(path); }
+  TemporaryDirectory own;
+  std::string path = own.path();
 
   std::string tree(const std::string& name) const {
     fs::create_directories(path + "/" + name + "/below");

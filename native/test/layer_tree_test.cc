@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -14,6 +13,7 @@
 
 #include "core/pod/file_view.h"
 #include "core/sys/sys.h"
+#include "test/seed_image.h"
 
 namespace fs = std::filesystem;
 using namespace appshot;
@@ -24,13 +24,10 @@ namespace {
 class Layers {
  public:
   Layers() {
-    char name[] = "/tmp/appshot-layers-XXXXXX";
-    top_ = ::mkdtemp(name);
-    for (const char* made : {"base", "one", "two", "merged"}) fs::create_directory(top_ + "/" + made);
+    for (const char* made : {"base", "one", "two", "merged"}) fs::create_directory(at(made));
   }
-  ~Layers() { fs::remove_all(top_); }
 
-  std::string at(const std::string& path) const { return top_ + "/" + path; }
+  std::string at(const std::string& path) const { return top_.path() + "/" + path; }
   void file(const std::string& path, const std::string& text) const {
     fs::create_directories(fs::path(at(path)).parent_path());
     std::ofstream(at(path)) << text;
@@ -45,7 +42,7 @@ class Layers {
   }
 
  private:
-  std::string top_;
+  TemporaryDirectory top_;
 };
 
 // Every file that an overlay of these layers shows, and its text.

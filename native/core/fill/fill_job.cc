@@ -20,6 +20,7 @@ constexpr uint64_t kPage = 4096;
 // be doing so in several places at a time.
 constexpr uint64_t kAheadBytes = 16 * kPage;
 constexpr size_t kPlaces = 16;
+// What lies around a page that is missed comes with it: aligned pieces of this size.
 constexpr uint64_t kAroundBytes = 8 * kPage;
 // So much of a hole is mapped at once where the program begins to fill it: as the page of zeros, which takes no memory.
 constexpr uint64_t kZeroedBytes = 64 * kPage;
@@ -53,15 +54,17 @@ class FillJob {
 
  private:
   using Pieces = std::vector<Extent>::const_iterator;
+  // With the process, which copies from the other end.
+  enum class Meeting { None, Ahead, Met };
 
   // Each of these returns false when the process is gone.
 
   // The process itself copies the same in the opposite order before it runs. Where both meet it has done what comes behind, or is doing it. (Not
   // taken for certain: a page that is missing and not known to be would read as zeros. When nobody waits, it is tried.)
   bool copyFirst(Pieces from, Pieces to) {
-    isMeeting_ = true;
+    meeting_ = Meeting::Ahead;
     bool goesOn = copyNext(from, to);
-    isMeeting_ = false;
+    meeting_ = Meeting::None;
     return goesOn;
   }
 
@@ -77,7 +80,7 @@ class FillJob {
         sinceLook += end - start;
         for (const Extent& part : missing_.within(start, end))
           if (!copy(part)) return false;
-        if (isMeeting_ && isMet_) return true;
+        if (meeting_ == Meeting::Met) return true;
       }
     return true;
   }
@@ -156,7 +159,8 @@ class FillJob {
     if (!isRecording_) return true;
     uint64_t block = address & ~(kAroundBytes - 1);
     for (const Extent& piece : missing_.within(block, block + kAroundBytes)) {
-      for (uint64_t page = piece.start; page < piece.end; page += kPage) touched_.push_back({static_cast<uint32_t>(pid_), 0, page, kAroundRank + static_cast<uint32_t>(touched_.size())});
+      for (uint64_t page = piece.start; page < piece.end; page += kPage)
+        touched_.push_back({static_cast<uint32_t>(pid_), 0, page, kAroundRank + static_cast<uint32_t>(touched_.size())});
       if (!copy(piece)) return false;
     }
     return true;
@@ -237,8 +241,8 @@ class FillJob {
         onePage = true;
         continue;
       }
-      if (err == EEXIST && isMeeting_) {
-        isMet_ = true;
+      if (err == EEXIST && meeting_ != Meeting::None) {
+        meeting_ = Meeting::Met;
         return true;
       }
       // Already there (a race with another thread's fault), or unmapped: not missing any more. Whoever waits for it may go on.
@@ -274,7 +278,8 @@ class FillJob {
   std::array<uint64_t, kPlaces> places_{};  // addresses behind the last page that was missed there
   size_t nextPlace_ = 0;
   double startUs_;
-  bool isRecorded_ = false, isRecording_ = true, isMeeting_ = false, isMet_ = false;
+  bool isRecorded_ = false, isRecording_ = true;
+  Meeting meeting_ = Meeting::None;
   std::vector<TouchedPage> touched_;
   std::vector<std::thread> children_;
 };

@@ -8,8 +8,9 @@
 
 namespace appshot {
 
-// Of one that was never woken: the contents of its smallest ranges of memory, as many as make kMostGuessed pages: stacks, tables, young heaps and code lie in them, what a
-// site keeps in bulk lies in few large ones. Of Node.js with 56 and 400 MB they hold 3/4 and 1/2 of what a first request needs.
+// Of one that was never woken: the contents of its smallest ranges of memory, as many as make kMostGuessed pages. Stacks, tables, young heaps and
+// code lie in them; what a site keeps in bulk lies in few large ones. Of Node.js with 56 and 400 MB they hold 3/4 and 1/2 of what a first request
+// needs.
 std::vector<TouchedPage> likelyPages(const State& state);
 
 // What it has written since it was woken, and so stands from the position `from` on in the image's page file: new objects, the ends of its heaps,

@@ -117,17 +117,17 @@ test('a program sees what it is made of: the interpreter that its environment li
   const { dir, engine, launch } = await testEngine(t);
   const top = path.dirname(dir);
   await run('sh', ['-ec', `cd ${top}
-    mkdir -p home/python/bin elsewhere/lib secret work/node_modules/dep work/packages/site/env/bin work/packages/site/node_modules/@scope
+    mkdir -p home/python/bin elsewhere/lib secret repo/node_modules/dep repo/packages/site/env/bin repo/packages/site/node_modules/@scope
     cp "$(readlink -f "$(command -v env)")" home/python/bin/env3
-    ln -s env3 home/python/bin/env; ln -s ${top}/home/python/bin/env work/packages/site/env/bin/interpreter
-    printf '#!%s node\n' ${top}/work/packages/site/env/bin/interpreter > work/packages/site/serve
-    echo "require('http').createServer((q, r) => r.end(require('dep') + require('@scope/lib'))).listen(3000)" >> work/packages/site/serve
-    chmod +x work/packages/site/serve
-    echo "module.exports = 'dep '" > work/node_modules/dep/index.js
+    ln -s env3 home/python/bin/env; ln -s ${top}/home/python/bin/env repo/packages/site/env/bin/interpreter
+    printf '#!%s node\n' ${top}/repo/packages/site/env/bin/interpreter > repo/packages/site/serve
+    echo "require('http').createServer((q, r) => r.end(require('dep') + require('@scope/lib'))).listen(3000)" >> repo/packages/site/serve
+    chmod +x repo/packages/site/serve
+    echo "module.exports = 'dep '" > repo/node_modules/dep/index.js
     echo "module.exports = 'lib'" > elsewhere/lib/index.js; echo '{}' > elsewhere/lib/package.json; echo mine > secret/file
-    ln -s ${top}/elsewhere/lib work/packages/site/node_modules/@scope/lib; ln -s ${top}/secret work/packages/site/node_modules/secret
+    ln -s ${top}/elsewhere/lib repo/packages/site/node_modules/@scope/lib; ln -s ${top}/secret repo/packages/site/node_modules/secret
     chmod -R a+rX .`]);
-  const site = path.join(top, 'work/packages/site');
+  const site = path.join(top, 'repo/packages/site');
   t.is(await visit(await launch('workspace', 'c', { command: ['./serve'], cwd: site })), 'dep lib');
   t.is(await engine.exec('workspace', ['sh', '-c', `! test -e ${top}/secret/file && ! touch ${top}/elsewhere/lib/more 2>/dev/null`], [0, 1, 2]), 0);
 });

@@ -25,7 +25,7 @@ export function exercise(farm: Farm, spec: AppSpec, record: InstanceRecord): Pro
     };
     try {
       // Two over each connection: a clone's first visitor comes over a new one, and the next over one that is open.
-      while (requests < exerciseRequests && performance.now() - begunAt < exerciseForMs) {
+      while (requests + 1 < exerciseRequests && performance.now() - begunAt < exerciseForMs) {
         await askNext(false);
         await askNext(true);
       }
