@@ -28,6 +28,8 @@ async function refused(t: ExecutionContext, file: string, ...said: readonly RegE
   const { status, stdout, stderr } = await farm.appshot('deploy', file);
   t.is(status, 1, stdout + stderr);
   for (const pattern of said) t.regex(stderr, pattern);
+  const lines = stderr.split('\n').filter((line) => line !== '');
+  t.deepEqual([...new Set(lines)], lines, 'each line is said once');
   await nothingLost(t);
 }
 

@@ -11,19 +11,9 @@ export function printError(error: FarmError, { json }: { json: boolean }): void 
 }
 
 function detailsOf({ code, facts, cause, stack }: FarmError): string[] {
-  const problems = facts?.['problems'];
-  if (Array.isArray(problems)) return problems.map(problemLine);
   const lastLines = facts?.['lastLines'] ?? facts?.['output'];
   if (typeof lastLines === 'string' && lastLines !== '') return ['it printed last:', ...lastLines.trimEnd().split('\n').slice(-10).map((line) => `  ${line}`)];
   if (Array.isArray(lastLines)) return ['it printed last:', ...lastLines.slice(-10).map((line) => `  ${String(line)}`)];
   // A fault of ours: whoever reports it needs to say where.
   return code === 'internal' && process.env['APPSHOT_LOG'] === 'debug' ? [String((cause as Error | undefined)?.stack ?? stack)] : [];
-}
-
-function problemLine(problem: unknown): string {
-  if (typeof problem !== 'object' || problem === null) return String(problem);
-  const { line, at, path, what, problem: said, allowed } = problem as Record<string, unknown>;
-  const where = line !== undefined ? `line ${String(line)}: ` : '';
-  const which = at ?? path;
-  return `${where}${which !== undefined && which !== '' ? `${String(which)}: ` : ''}${String(said ?? what ?? '')}${allowed !== undefined ? ` (allowed: ${String(allowed)})` : ''}`;
 }
